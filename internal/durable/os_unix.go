@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package durable
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const lockFlags = os.O_CREATE | os.O_RDWR | unix.O_NOFOLLOW
+
+func whileShared(op func() error) error { return op() }
+
+func syncDir(name string) error {
+	dir, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	err = dir.Sync()
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
+		// Some network file systems have no such operation; there is nothing stronger to ask for.
+		err = nil
+	}
+	return errors.Join(err, dir.Close())
+}
+
+func noHardLinks(err error) bool {
+	for _, number := range []error{unix.EPERM, unix.ENOSYS, unix.ENOTSUP, unix.EOPNOTSUPP} {
+		if errors.Is(err, number) {
+			return true
+		}
+	}
+	return false
+}
