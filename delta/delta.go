@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package delta applies binary patches: from a base that the caller has and a
+// small patch, it writes the result that somebody signed.
+//
+// [Apply] is the function that you need; [Memory] says what it will cost and
+// [Formats] what it reads. Patches are made by the package delta/diff.
+//
+// A patch is never trusted. The caller passes the lengths and hashes of base
+// and result from signed metadata as an [Info]; a patch cannot make Apply
+// read, write, allocate or compute more than these allow, and only a result
+// with the signed hash is a success. What went to the writer before an error
+// is unverified and must be thrown away.
+//
+// The package imports the standard library alone, so that small clients can
+// link it. The names of formats and what they mean never change; formats are
+// only added. The format "bsdiff4" is specified in bsdiff4.go.
+package delta
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Errors that Apply returns, wrapped. Any other error is trouble with the
+// caller's context, readers or writer and says nothing about the patch.
+var (
+	// ErrBaseMismatch: the base is not the file that the patch starts from.
+	ErrBaseMismatch = errors.New("base differs from the one the patch was made for")
+	// ErrCorrupt: the patch breaks its format, or asks for more than Info allows.
+	ErrCorrupt = errors.New("corrupt patch")
+	// ErrResultMismatch: a well-formed patch made something else than was signed.
+	ErrResultMismatch = errors.New("patched result has the wrong hash")
+	// ErrUnsupported: the format is not one of Formats.
+	ErrUnsupported = errors.New("unsupported patch format")
+	// ErrMemory: the format needs more working memory than Limits allow.
+	ErrMemory = errors.New("patch needs more memory than allowed")
+)
+
+// DefaultMemory is the working memory in bytes that a zero Limits allows.
+const DefaultMemory = 64 << 20
+
+// Info is what signed metadata says about a patch. Lengths are in bytes.
+type Info struct {
+	Format       string
+	BaseLength   int64
+	BaseSHA256   [sha256.Size]byte
+	ResultLength int64
+	ResultSHA256 [sha256.Size]byte
+	PatchLength  int64
+}
+
+// Limits bounds an Apply beyond what Info does.
+type Limits struct {
+	// Memory is the working memory in bytes, besides the caller's base, patch
+	// and output; zero means DefaultMemory.
+	Memory int64
+}
+
+// Formats lists the formats that Apply reads.
+func Formats() []string { return []string{BSDiff4} }
+
+// Memory reports the working memory in bytes that Apply needs for a patch, or
+// ErrUnsupported.
+func Memory(info Info) (int64, error) {
+	if info.Format != BSDiff4 {
+		return 0, fmt.Errorf("%w %q", ErrUnsupported, info.Format)
+	}
+	return bsdiff4Memory, nil
+}
+
+// Apply hashes the base, then writes the result to out and hashes that.
+//
+// Base and patch are read by position and must be exactly BaseLength and
+// PatchLength bytes long; base may be nil if BaseLength is 0. Out receives at
+// most ResultLength bytes, and it is the complete signed result if and only if
+// Apply returns nil. A panic while the patch is being read becomes ErrCorrupt.
+func Apply(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Writer, limits *Limits) error {
+	if err := admit(info, limits); err != nil {
+		return err
+	}
+	if base == nil {
+		base = bytes.NewReader(nil)
+	}
+	if err := checkBase(ctx, info, base); err != nil {
+		return err
+	}
+	hash := sha256.New()
+	if err := applyBSDiff4(ctx, info, base, patch, io.MultiWriter(hash, out)); err != nil {
+		return fmt.Errorf("apply %s patch: %w", info.Format, err)
+	}
+	if got := hash.Sum(nil); !bytes.Equal(got, info.ResultSHA256[:]) {
+		return fmt.Errorf("%w: got %x, want %x", ErrResultMismatch, got, info.ResultSHA256)
+	}
+	return nil
+}
+
+func admit(info Info, limits *Limits) error {
+	need, err := Memory(info)
+	if err != nil {
+		return err
+	}
+	if info.BaseLength < 0 || info.ResultLength < 0 || info.PatchLength < 0 {
+		return fmt.Errorf("%w: negative length in its description", ErrCorrupt)
+	}
+	allowed := int64(DefaultMemory)
+	if limits != nil && limits.Memory != 0 {
+		allowed = limits.Memory
+	}
+	if need > allowed {
+		return fmt.Errorf("%w: %s needs %d bytes, %d allowed", ErrMemory, info.Format, need, allowed)
+	}
+	return nil
+}
+
+func checkBase(ctx context.Context, info Info, base io.ReaderAt) error {
+	hash := sha256.New()
+	src := &section{ctx: ctx, r: base, end: info.BaseLength}
+	n, err := io.CopyBuffer(hash, src, make([]byte, chunk))
+	if err != nil {
+		return fmt.Errorf("read base: %w", err)
+	}
+	if n != info.BaseLength {
+		return fmt.Errorf("%w: %d bytes instead of %d", ErrBaseMismatch, n, info.BaseLength)
+	}
+	if more, err := longer(base, info.BaseLength); err != nil {
+		return fmt.Errorf("read base: %w", err)
+	} else if more {
+		return fmt.Errorf("%w: longer than %d bytes", ErrBaseMismatch, info.BaseLength)
+	}
+	if got := hash.Sum(nil); !bytes.Equal(got, info.BaseSHA256[:]) {
+		return fmt.Errorf("%w: hash is %x, want %x", ErrBaseMismatch, got, info.BaseSHA256)
+	}
+	return nil
+}
+
+// longer reports whether r has a byte at offset length.
+func longer(r io.ReaderAt, length int64) (bool, error) {
+	var probe [1]byte
+	n, err := r.ReadAt(probe[:], length)
+	if n > 0 || err == io.EOF {
+		return n > 0, nil
+	}
+	return false, err
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package diff makes the patches that package delta applies.
+//
+// [Make] is the function that you need; a program that makes several patches
+// uses one [Maker] for all. The patch is an ordinary one of the named format,
+// whichever engine made it, so engines may change; the formats do not.
+//
+// Two engines make bsdiff4 patches, and the smaller patch is kept. go-bsdiff
+// follows the original closely, but it cannot be cancelled, takes quadratic
+// time on long runs (minutes for 2 MiB of zeros) and about 24 bytes of memory
+// per byte of an executable. It therefore runs only on inputs without such
+// runs, within the memory budget, and is left behind at the deadline. The
+// block matcher of this package runs first, in linear time, so that such an
+// input still gets a patch: a zero-filled section costs a few bytes rather
+// than the delta. Every patch is applied before it is handed out.
+package diff
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/waybill-project/waybill/delta"
+)
+
+// ErrBudget says that a patch was not made because it would have taken more
+// memory or time than the Budget; the error that wraps it says which.
+var ErrBudget = errors.New("over the delta budget")
+
+// Defaults for the zero Budget.
+const (
+	DefaultMemory = 2 << 30
+	DefaultTime   = 5 * time.Minute
+)
+
+// Budget is what one patch may cost. A zero field means its default.
+type Budget struct {
+	Memory int64         // bytes, inputs included, by declared need
+	Time   time.Duration // until an engine is left; the final check comes on top
+}
+
+// Options are the optional arguments of Make.
+type Options struct {
+	Budget Budget
+	Logger *slog.Logger // told which engine was left out and why; nil is silent
+}
+
+// Maker makes one patch at a time. At most one run of go-bsdiff that missed
+// its deadline can linger behind a Maker; until it ends, no other is started.
+type Maker struct {
+	turn   chan struct{}
+	search func(base, result []byte) ([]byte, error)
+	behind <-chan outcome
+}
+
+// NewMaker returns a Maker.
+func NewMaker() *Maker {
+	return &Maker{turn: make(chan struct{}, 1), search: bsdiffBytes}
+}
+
+// Make is Maker.Make for a program that makes a single patch.
+func Make(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, out io.Writer, opts *Options) error {
+	return NewMaker().Make(ctx, format, base, result, baseLen, resultLen, out, opts)
+}
+
+// Make writes to out a patch that leads from base to result. Lengths are in
+// bytes; base may be nil if baseLen is 0. Nothing is written on an error:
+// ErrBudget, delta.ErrUnsupported, the end of ctx, or trouble with the readers.
+func (m *Maker) Make(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, out io.Writer, opts *Options) error {
+	if format != delta.BSDiff4 {
+		return fmt.Errorf("make patch: %w %q", delta.ErrUnsupported, format)
+	}
+	if opts == nil {
+		opts = &Options{}
+	}
+	select {
+	case m.turn <- struct{}{}:
+		defer func() { <-m.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("make %s patch: %w", format, ctx.Err())
+	}
+	patch, err := m.make(ctx, base, result, baseLen, resultLen, opts)
+	if err != nil {
+		return fmt.Errorf("make %s patch: %w", format, err)
+	}
+	if _, err := out.Write(patch); err != nil {
+		return fmt.Errorf("write %s patch: %w", format, err)
+	}
+	return nil
+}
+
+func (m *Maker) make(ctx context.Context, base, result io.ReaderAt, baseLen, resultLen int64, opts *Options) ([]byte, error) {
+	budget := opts.Budget.withDefaults()
+	if err := budget.admit("block matching", blocksMemory(baseLen, resultLen)); err != nil {
+		return nil, err
+	}
+	p := pair{limit: budget}
+	var err error
+	if p.base, err = read(base, baseLen); err != nil {
+		return nil, fmt.Errorf("read base: %w", err)
+	}
+	if p.result, err = read(result, resultLen); err != nil {
+		return nil, fmt.Errorf("read result: %w", err)
+	}
+	timed, cancel := context.WithTimeoutCause(ctx, budget.Time, fmt.Errorf("%w: %v of time", ErrBudget, budget.Time))
+	defer cancel()
+	plain, err := matchBlocks(timed, p.base, p.result)
+	if err != nil {
+		return nil, err
+	}
+	patch, err := m.bsdiff(timed, p)
+	if err == nil && len(patch) < len(plain) {
+		if err = p.check(ctx, patch); err == nil {
+			return patch, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil && opts.Logger != nil {
+		opts.Logger.InfoContext(ctx, "patch made by block matching only", "reason", err)
+	}
+	return plain, p.check(ctx, plain)
+}
+
+// pair is a base and a result in memory.
+type pair struct {
+	base, result []byte
+	limit        Budget
+}
+
+// check applies the patch as a client would.
+func (p pair) check(ctx context.Context, patch []byte) error {
+	info := delta.Info{
+		Format:       delta.BSDiff4,
+		BaseLength:   int64(len(p.base)),
+		BaseSHA256:   sha256.Sum256(p.base),
+		ResultLength: int64(len(p.result)),
+		ResultSHA256: sha256.Sum256(p.result),
+		PatchLength:  int64(len(patch)),
+	}
+	err := delta.Apply(ctx, info, bytes.NewReader(p.base), bytes.NewReader(patch), io.Discard, nil)
+	if err != nil {
+		return fmt.Errorf("check of the new patch: %w", err)
+	}
+	return nil
+}
+
+func (b Budget) withDefaults() Budget {
+	if b.Memory == 0 {
+		b.Memory = DefaultMemory
+	}
+	if b.Time == 0 {
+		b.Time = DefaultTime
+	}
+	return b
+}
+
+// admit refuses a declared need, in bytes, that is over budget or unknown.
+func (b Budget) admit(engine string, need int64) error {
+	if need < 0 || need > b.Memory {
+		return fmt.Errorf("%w: %s needs %d bytes of memory, %d allowed", ErrBudget, engine, need, b.Memory)
+	}
+	return nil
+}
+
+func read(r io.ReaderAt, length int64) ([]byte, error) {
+	data := make([]byte, length)
+	if length == 0 {
+		return data, nil
+	}
+	n, err := r.ReadAt(data, 0)
+	switch {
+	case int64(n) == length:
+		return data, nil
+	case err == io.EOF:
+		return nil, fmt.Errorf("%d bytes instead of %d: %w", n, length, io.ErrUnexpectedEOF)
+	}
+	return nil, err
+}
