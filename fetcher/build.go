@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetcher
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/waybill-project/waybill/delta"
+	"github.com/waybill-project/waybill/internal/durable"
+	"github.com/waybill-project/waybill/repo/release"
+)
+
+// Report says how Build made a file, and why not otherwise.
+type Report struct {
+	Way     string    `json:"way"`     // "direct", "chain", "full", or "present" if it was there already; "" after an error
+	Fetched int64     `json:"fetched"` // bytes received for targets, alternatives that failed included
+	Full    int64     `json:"full"`    // bytes of the whole file
+	Left    []LeftWay `json:"left"`    // alternatives that failed, in the order tried
+}
+
+// LeftWay is an alternative that did not lead to the file.
+type LeftWay struct {
+	Way    string `json:"way"`
+	Class  string `json:"class"`  // as Class, or "base", "patch", "unsupported"
+	Reason string `json:"reason"` // for people
+	Err    error  `json:"-"`
+}
+
+// Build makes the verified file of t at dest by the first of ways that works: by
+// patches from the file base ("" if there is none), or by a full download, which is
+// tried last if it is not among ways. A way that fails is dropped and
+// reported; if none is left, the error is that of the full download. dest is
+// written as by Download, and base is only read.
+func (c *Client) Build(ctx context.Context, t *Target, ways []release.Way, base, dest string) (_ *Report, err error) {
+	defer guard(&err)
+	r := &Report{Full: t.Length}
+	if c.holds(dest, t) {
+		r.Way = "present"
+		return r, nil
+	}
+	var failed error
+	for _, way := range withFull(ways) {
+		fetched, err := c.follow(ctx, t, way, base, dest)
+		r.Fetched += fetched
+		if err == nil {
+			r.Way = way.Kind
+			return r, nil
+		}
+		r.Left = append(r.Left, LeftWay{Way: way.Kind, Class: wayClass(err), Reason: err.Error(), Err: err})
+		if len(way.Steps) == 0 || ctx.Err() != nil {
+			failed = err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return r, failed
+}
+
+func withFull(ways []release.Way) []release.Way {
+	for _, w := range ways {
+		if len(w.Steps) == 0 {
+			return ways
+		}
+	}
+	return append(ways[:len(ways):len(ways)], release.Way{Kind: "full"})
+}
+
+func wayClass(err error) string {
+	switch {
+	case errors.Is(err, delta.ErrBaseMismatch):
+		return "base"
+	case errors.Is(err, delta.ErrCorrupt), errors.Is(err, delta.ErrResultMismatch):
+		return "patch"
+	case errors.Is(err, delta.ErrUnsupported), errors.Is(err, delta.ErrMemory):
+		return "unsupported"
+	case absent(err):
+		return "absent"
+	}
+	return Class(err)
+}
+
+func (c *Client) follow(ctx context.Context, t *Target, way release.Way, base, dest string) (fetched int64, err error) {
+	defer guard(&err)
+	if len(way.Steps) == 0 {
+		return c.download(ctx, t, dest)
+	}
+	if last := way.Steps[len(way.Steps)-1]; last.ResultLength != t.Length || !sameHash(last.ResultSHA256, t.Hashes["sha256"]) {
+		return 0, t.fault(ErrMismatch, errors.New("the patch leads to another file"))
+	}
+	if err := checkBase(way.Steps[0], base); err != nil {
+		return 0, err
+	}
+	w := walk{Client: c, target: t, base: base, dest: dest}
+	defer w.close()
+	for _, step := range way.Steps {
+		if err := w.step(ctx, step); err != nil {
+			return w.fetched, err
+		}
+	}
+	return w.fetched, w.finish()
+}
+
+// sameHash compares hex; a file without sha256 is compared after it was made.
+func sameHash(a, b string) bool { return b == "" || strings.EqualFold(a, b) }
+
+// checkBase saves fetching a patch for a base that is not there.
+func checkBase(step release.Step, base string) error {
+	if step.FromLength == 0 && step.From == release.EmptySHA256 {
+		return nil
+	}
+	if base == "" {
+		return fmt.Errorf("%w: nothing is installed", delta.ErrBaseMismatch)
+	}
+	f, err := os.Open(base)
+	if err != nil {
+		return fmt.Errorf("%w: %w", delta.ErrBaseMismatch, err)
+	}
+	defer f.Close()
+	sum := sha256.New()
+	n, err := io.CopyBuffer(sum, io.LimitReader(f, step.FromLength+1), make([]byte, chunk))
+	if err != nil {
+		return local(base, err)
+	}
+	if n != step.FromLength || !strings.EqualFold(hex.EncodeToString(sum.Sum(nil)), step.From) {
+		return fmt.Errorf("%w: %s was changed", delta.ErrBaseMismatch, base)
+	}
+	return nil
+}
+
+// walk applies patch after patch; the result of one is the base of the next.
+type walk struct {
+	*Client
+	target     *Target
+	base, dest string
+	made       *partial // by the last step; unverified against target until finish
+	fetched    int64
+}
+
+func (w *walk) step(ctx context.Context, step release.Step) error {
+	patch, err := w.patch(ctx, step)
+	if err != nil {
+		return err
+	}
+	defer patch.discard()
+	info, err := describe(step)
+	if err != nil {
+		return err
+	}
+	base, done, err := w.baseFile(info)
+	if err != nil {
+		return err
+	}
+	defer done()
+	out, err := w.result()
+	if err != nil {
+		return err
+	}
+	if err := delta.Apply(ctx, info, base, patch.file, onlyWriter{out}, nil); err != nil {
+		out.discard()
+		return fmt.Errorf("patch %s: %w", step.Target, err)
+	}
+	done()
+	w.close()
+	w.made = out
+	return nil
+}
+
+// patch fetches and verifies the patch of a step, which has its own signed entry.
+func (w *walk) patch(ctx context.Context, step release.Step) (*partial, error) {
+	t, err := w.Target(ctx, step.Target)
+	if err != nil {
+		return nil, err
+	}
+	if t.Length != step.Length {
+		return nil, t.fault(ErrMismatch, fmt.Errorf("%d bytes, the channel document says %d", t.Length, step.Length))
+	}
+	p, fetched, err := w.obtain(ctx, t, w.dest)
+	w.fetched += fetched
+	return p, err
+}
+
+func describe(step release.Step) (info delta.Info, err error) {
+	info = delta.Info{
+		Format:       step.Format,
+		BaseLength:   step.FromLength,
+		ResultLength: step.ResultLength,
+		PatchLength:  step.Length,
+	}
+	_, err1 := hex.Decode(info.BaseSHA256[:], []byte(step.From[:min(64, len(step.From))]))
+	_, err2 := hex.Decode(info.ResultSHA256[:], []byte(step.ResultSHA256[:min(64, len(step.ResultSHA256))]))
+	if err := errors.Join(err1, err2); err != nil || len(step.From) != 64 || len(step.ResultSHA256) != 64 {
+		return info, &VerifyError{Target: step.Target, Err: fmt.Errorf("%w: hash of a delta", ErrMalformed)}
+	}
+	return info, nil
+}
+
+func (w *walk) baseFile(info delta.Info) (io.ReaderAt, func(), error) {
+	if w.made != nil {
+		return w.made.file, func() {}, nil
+	}
+	if info.BaseLength == 0 {
+		return nil, func() {}, nil
+	}
+	f, err := os.Open(w.base)
+	if err != nil {
+		return nil, nil, local(w.base, err)
+	}
+	return f, func() { f.Close() }, nil
+}
+
+// result opens a private file for what a patch makes.
+func (w *walk) result() (*partial, error) {
+	sums, err := newDigests(w.target.Hashes)
+	if err != nil {
+		return nil, w.target.fault(ErrMalformed, err)
+	}
+	out := &partial{fs: w.store.fs, sums: sums}
+	near := w.dest
+	if !w.opts.Ephemeral {
+		near = filepath.Join(w.store.path(partialDir), "build")
+		if err := durable.MkdirAll(out.fs, filepath.Dir(near), 0o700); err != nil {
+			return nil, local(near, err)
+		}
+	}
+	return out, out.create(near)
+}
+
+// finish checks the last result against the signed entry of the target itself.
+func (w *walk) finish() error {
+	err := checkLength(w.made.have, w.target.Length)
+	if err == nil {
+		err = w.made.sums.check()
+	}
+	if err != nil {
+		return &VerifyError{Role: w.target.Role, Target: w.target.Name, Err: err}
+	}
+	return w.made.place(w.dest)
+}
+
+func (w *walk) close() {
+	if w.made != nil {
+		w.made.discard()
+		w.made = nil
+	}
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetcher
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/waybill-project/waybill/internal/durable"
+	"github.com/waybill-project/waybill/repo/layout"
+)
+
+const (
+	maxRestarts  = 2   // from the first byte
+	maxTransfers = 100 // that each bring something
+)
+
+// Download writes the verified file to dest, whose folder must exist, and
+// replaces what is there. Bytes go to a private file of the state folder first,
+// from which the next call goes on if this one is cut off; dest appears whole, with
+// mode 0644, or not at all. If dest has the right content already, nothing is
+// requested. Memory use does not depend on the length.
+func (c *Client) Download(ctx context.Context, t *Target, dest string) (err error) {
+	defer guard(&err)
+	_, err = c.download(ctx, t, dest)
+	return err
+}
+
+func (c *Client) download(ctx context.Context, t *Target, dest string) (fetched int64, err error) {
+	if c.holds(dest, t) {
+		return 0, nil
+	}
+	p, fetched, err := c.obtain(ctx, t, dest)
+	if err != nil {
+		return fetched, err
+	}
+	defer p.close()
+	return fetched, p.place(dest)
+}
+
+// holds tells whether a file has the content of t already.
+func (c *Client) holds(path string, t *Target) bool {
+	sums, err := newDigests(t.Hashes)
+	if err != nil {
+		return false
+	}
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != t.Length {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	_, err = io.CopyBuffer(sums, onlyReader{f}, make([]byte, chunk))
+	return err == nil && sums.check() == nil
+}
+
+// obtain returns a private file that holds the verified content of t, and how many
+// bytes it took.
+func (c *Client) obtain(ctx context.Context, t *Target, dest string) (*partial, int64, error) {
+	name, err := c.targetObject(ctx, t)
+	if err != nil {
+		return nil, 0, err
+	}
+	p, err := c.partialFor(t, dest)
+	if err != nil {
+		return nil, 0, err
+	}
+	job := transfer{Client: c, target: t, name: name, partial: p}
+	if err := job.run(ctx); err != nil {
+		var verify *VerifyError
+		if errors.As(err, &verify) || c.opts.Ephemeral || p.release == nil {
+			p.discard()
+		}
+		p.close()
+		return nil, job.fetched, err
+	}
+	return p, job.fetched, nil
+}
+
+// targetObject names the object of a target; the name must stay inside.
+func (c *Client) targetObject(ctx context.Context, t *Target) (string, error) {
+	if _, err := newDigests(t.Hashes); err != nil {
+		return "", t.fault(ErrMalformed, err)
+	}
+	trusted, err := c.current(ctx)
+	if err != nil {
+		return "", err
+	}
+	name := layout.Target(t.Name, "")
+	if trusted.root.consistent {
+		name = layout.Target(t.Name, t.hash())
+	}
+	if err := layout.CheckObject(name); err != nil {
+		return "", &VerifyError{Role: t.Role, Target: t.Name, Err: fmt.Errorf("%w: %w", ErrMalformed, err)}
+	}
+	return name, nil
+}
+
+// transfer fills a partial file.
+type transfer struct {
+	*Client
+	target  *Target
+	name    string
+	partial *partial
+	fetched int64
+}
+
+func (x *transfer) run(ctx context.Context) error {
+	idle, restarts := 0, 0
+	for range maxTransfers {
+		before := x.fetched
+		err := x.once(ctx)
+		switch again := errors.Is(err, errRange) || x.partial.kept && errors.Is(err, ErrMismatch); {
+		case err == nil:
+			return nil
+		case again && restarts < maxRestarts:
+			restarts++
+			if err := x.partial.reset(); err != nil {
+				return err
+			}
+			continue
+		case !broken(ctx, err):
+			return err
+		}
+		if idle++; x.fetched > before {
+			idle = 0
+		}
+		if idle >= attempts {
+			return err
+		}
+		x.partial.kept = true
+		x.debug("transfer broke off", "target", x.target.Name, "have", x.partial.have, "error", err)
+	}
+	return &SourceError{x.name, errors.New("transfer breaks off again and again")}
+}
+
+// once continues at the end of what there is, and verifies the whole at the end.
+func (x *transfer) once(ctx context.Context) error {
+	p, t := x.partial, x.target
+	if p.have < t.Length || !p.kept {
+		resp, err := x.open(ctx, x.name, Request{Offset: p.have})
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.Offset != p.have {
+			if err := p.reset(); err != nil {
+				return err
+			}
+		}
+		if resp.Size >= 0 {
+			if err := checkLength(resp.Size, t.Length); err != nil {
+				return x.fault(err)
+			}
+		}
+		if err := x.copy(ctx, resp.Body); err != nil {
+			return err
+		}
+	}
+	if err := p.sums.check(); err != nil {
+		return x.fault(err)
+	}
+	return nil
+}
+
+func (x *transfer) copy(ctx context.Context, body io.Reader) error {
+	p, t := x.partial, x.target
+	buf := make([]byte, chunk)
+	for {
+		n, err := body.Read(buf)
+		x.fetched += int64(n)
+		if int64(n) > t.Length-p.have {
+			return x.fault(checkLength(p.have+int64(n), t.Length))
+		}
+		if _, err := p.Write(buf[:n]); err != nil {
+			return err
+		}
+		if x.opts.Progress != nil && n > 0 {
+			x.opts.Progress(Progress{Name: t.Name, Done: p.have, Total: t.Length})
+		}
+		switch {
+		case err == io.EOF && p.have < t.Length:
+			return &interrupted{SourceError{x.name, io.ErrUnexpectedEOF}}
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return brokenError(ctx, x.name, err)
+		}
+	}
+}
+
+func (x *transfer) fault(err error) error {
+	return &VerifyError{Role: x.target.Role, Target: x.target.Name, Err: err}
+}
+
+const maxBlobs = 64
+
+// Bytes returns the verified content of a small target. One that is longer than
+// max is refused with ErrTooLarge. The content is kept in the state folder, so that
+// the next call for the same content makes no request.
+func (c *Client) Bytes(ctx context.Context, t *Target, max int64) (_ []byte, err error) {
+	defer guard(&err)
+	want := fileMeta{length: t.Length, hashes: t.Hashes}
+	fault := func(err error) error { return &VerifyError{Role: t.Role, Target: t.Name, Err: err} }
+	if t.Length > max {
+		return nil, fault(fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLarge, t.Length, max))
+	}
+	name, err := c.targetObject(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	blob := "blobs/" + t.hash()
+	if data := c.store.read(blob, t.Length); data != nil && want.check(data, "") == nil {
+		return bytes.Clone(data), nil
+	}
+	data, err := c.fetch(ctx, name, "", t.Length)
+	var verify *VerifyError
+	if errors.As(err, &verify) {
+		return nil, fault(verify.Err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := want.check(data, ""); err != nil {
+		errors.As(err, &verify)
+		return nil, fault(verify.Err)
+	}
+	c.store.prune("blobs", maxBlobs-1)
+	return data, c.store.write(blob, data)
+}
+
+// prune keeps the newest files of a folder.
+func (s *store) prune(dir string, keep int) {
+	if s.mem != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if len(s.mem) > 4*maxBlobs {
+			for name := range s.mem {
+				if strings.HasPrefix(name, dir+"/") {
+					delete(s.mem, name)
+				}
+			}
+		}
+		return
+	}
+	entries, err := s.fs.ReadDir(s.path(dir))
+	if err != nil || len(entries) <= keep {
+		return
+	}
+	age := map[string]time.Time{}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			age[e.Name()] = info.ModTime()
+		}
+	}
+	sort.Slice(entries, func(i, j int) bool { return age[entries[i].Name()].After(age[entries[j].Name()]) })
+	for _, e := range entries[keep:] {
+		_ = durable.Remove(s.fs, s.path(dir+"/"+e.Name()))
+	}
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+)
+
+// attempts is how often a transfer that breaks off is tried.
+const attempts = 4
+
+// fetch reads a metadata file of at most limit bytes.
+func (c *Client) fetch(ctx context.Context, name, role string, limit int64) ([]byte, error) {
+	data, _, err := c.fetchObject(ctx, name, role, limit, Request{})
+	return data, err
+}
+
+// fetchObject returns nil data if the object still has the tag in req.
+func (c *Client) fetchObject(ctx context.Context, name, role string, limit int64, req Request) (data []byte, tag string, err error) {
+	for range attempts {
+		data, tag, err = c.fetchOnce(ctx, name, role, limit, req)
+		if err == nil || !broken(ctx, err) {
+			return data, tag, err
+		}
+		c.debug("transfer broke off", "object", name, "error", err)
+	}
+	return nil, "", err
+}
+
+func (c *Client) fetchOnce(ctx context.Context, name, role string, limit int64, req Request) ([]byte, string, error) {
+	resp, err := c.open(ctx, name, req)
+	if err != nil {
+		return nil, "", err
+	}
+	if resp.NotModified {
+		return nil, "", nil
+	}
+	defer resp.Body.Close()
+	tooLarge := &VerifyError{Role: role, Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)}
+	if resp.Size > limit {
+		return nil, "", tooLarge
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	switch {
+	case int64(len(data)) > limit:
+		return nil, "", tooLarge
+	case err != nil:
+		return nil, "", brokenError(ctx, name, err)
+	case int64(len(data)) < resp.Size:
+		return nil, "", &interrupted{SourceError{name, io.ErrUnexpectedEOF}}
+	}
+	return data, resp.ETag, nil
+}
+
+// open asks the source and makes its answer one that can be relied on.
+func (c *Client) open(ctx context.Context, name string, req Request) (*Response, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	resp, err := c.source.Open(ctx, name, req)
+	if err != nil {
+		return nil, sourceError(ctx, name, err)
+	}
+	switch {
+	case resp == nil || resp.NotModified && req.ETag == "" || !resp.NotModified && resp.Body == nil:
+		return nil, &SourceError{name, errors.New("no answer")}
+	case resp.NotModified:
+		if resp.Body != nil {
+			resp.Body.Close()
+		}
+	case resp.Offset != 0 && resp.Offset != req.Offset:
+		resp.Body.Close()
+		return nil, &SourceError{name, fmt.Errorf("answer starts at byte %d, not %d", resp.Offset, req.Offset)}
+	}
+	return resp, nil
+}
+
+// interrupted is a transfer that began and then broke: worth another try.
+type interrupted struct{ SourceError }
+
+func (e *interrupted) Unwrap() error { return &e.SourceError }
+
+func brokenError(ctx context.Context, name string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var source *SourceError
+	if errors.As(err, &source) || errors.Is(err, ErrTooSlow) {
+		return sourceError(ctx, name, err)
+	}
+	return &interrupted{SourceError{name, err}}
+}
+
+func broken(ctx context.Context, err error) bool {
+	var i *interrupted
+	return ctx.Err() == nil && errors.As(err, &i)
+}
+
+func sourceError(ctx context.Context, name string, err error) error {
+	var source *SourceError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &source):
+		return err
+	}
+	return &SourceError{name, err}
+}
+
+func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/waybill-project/waybill/repo/layout"
+)
+
+// HTTPOptions are all optional; zero durations stand for the defaults given.
+type HTTPOptions struct {
+	MetadataURL string      // in place of BASE/metadata/
+	TargetsURL  string      // in place of BASE/targets/
+	UserAgent   string      // "waybill-fetcher"
+	Header      http.Header // sent with every request; taken for credentials, so never redirected to another host
+
+	ConnectTimeout time.Duration // TCP and TLS, each: 15 s
+	HeaderTimeout  time.Duration // until the answer begins: 15 s
+	StallTimeout   time.Duration // without a byte: 20 s
+	SlowWindow     time.Duration // at least MinRate bytes a second over this: 60 s
+	MinRate        int64         // 1024
+	Retries        int           // after network errors, 429 and 5xx: 3; negative for none
+
+	sleep func(context.Context, time.Duration) error
+	now   func() time.Time
+}
+
+// HTTPSource reads a repository from a web server or bucket. It keeps no
+// cookies, wants no compression, follows at most 3 redirects, never from https to http
+// and never to a private address unless the base is one.
+type HTTPSource struct {
+	metadata, targets *url.URL
+	opts              HTTPOptions
+	client            *http.Client
+}
+
+// NewHTTPSource reads the repository at base, an http or https URL of the folder
+// that holds metadata/ and targets/. It may hold percent-escapes, and no query.
+func NewHTTPSource(base string, opts *HTTPOptions) (*HTTPSource, error) {
+	s := &HTTPSource{}
+	if opts != nil {
+		s.opts = *opts
+	}
+	s.opts.setDefaults()
+	var err error
+	if s.metadata, err = folder(base, "metadata/", s.opts.MetadataURL); err != nil {
+		return nil, err
+	}
+	if s.targets, err = folder(base, "targets/", s.opts.TargetsURL); err != nil {
+		return nil, err
+	}
+	s.client = s.newClient()
+	return s, nil
+}
+
+func (o *HTTPOptions) setDefaults() {
+	def := func(d *time.Duration, seconds time.Duration) {
+		if *d <= 0 {
+			*d = seconds * time.Second
+		}
+	}
+	def(&o.ConnectTimeout, 15)
+	def(&o.HeaderTimeout, 15)
+	def(&o.StallTimeout, 20)
+	def(&o.SlowWindow, 60)
+	if o.MinRate <= 0 {
+		o.MinRate = 1024
+	}
+	if o.Retries == 0 {
+		o.Retries = 3
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = "waybill-fetcher"
+	}
+	if o.sleep == nil {
+		o.sleep = sleep
+	}
+	if o.now == nil {
+		o.now = time.Now
+	}
+}
+
+func folder(base, dir, override string) (*url.URL, error) {
+	if override != "" {
+		base, dir = override, ""
+	}
+	if !strings.HasSuffix(base, "/") {
+		base += "/"
+	}
+	u, err := url.Parse(base + dir)
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("%s: not an http or https URL of a folder", u.Redacted())
+	}
+	return u, nil
+}
+
+// locate appends an object name, which is escaped already.
+func (s *HTTPSource) locate(name string) (string, error) {
+	if err := layout.CheckObject(name); err != nil {
+		return "", err
+	}
+	if rest, ok := strings.CutPrefix(name, "metadata/"); ok {
+		return s.metadata.String() + rest, nil
+	}
+	if rest, ok := strings.CutPrefix(name, "targets/"); ok {
+		return s.targets.String() + rest, nil
+	}
+	return "", fmt.Errorf("no object %q", name)
+}
+
+// Open implements Source.
+func (s *HTTPSource) Open(ctx context.Context, name string, req Request) (*Response, error) {
+	where, err := s.locate(name)
+	if err != nil {
+		return nil, &SourceError{name, err}
+	}
+	for try := 0; ; try++ {
+		resp, wait, err := s.once(ctx, where, name, req)
+		if err == nil {
+			return resp, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if wait < 0 || try >= s.opts.Retries {
+			return nil, &SourceError{name, err}
+		}
+		if err := s.opts.sleep(ctx, max(wait, backoff(try))); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// backoff grows from a quarter of a second, with jitter so that the clients of a
+// server that was down do not return together.
+func backoff(try int) time.Duration {
+	step := 250 * time.Millisecond << min(try, 6)
+	return step/2 + rand.N(step)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+const never = time.Duration(-1)
+
+// once makes one request. With an error, wait is how long the server wants to be
+// left alone, or never if another try is pointless.
+func (s *HTTPSource) once(ctx context.Context, where, name string, req Request) (_ *Response, wait time.Duration, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer func() {
+		if err != nil {
+			cancel(err)
+		}
+	}()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
+	if err != nil {
+		return nil, never, err
+	}
+	s.header(r, req)
+	answer, err := s.client.Do(r)
+	if err != nil {
+		if errors.Is(err, errRedirect) {
+			return nil, never, err
+		}
+		return nil, 0, err
+	}
+	resp, err := response(answer, req)
+	if err != nil {
+		answer.Body.Close()
+		if answer.StatusCode == http.StatusForbidden && isRoot(name) {
+			err = fmt.Errorf("%w: %w", err, fs.ErrNotExist)
+		}
+		return nil, s.retryAfter(answer), err
+	}
+	resp.Body = s.watch(answer.Body, cancel)
+	return resp, 0, nil
+}
+
+func (s *HTTPSource) header(r *http.Request, req Request) {
+	for k, v := range s.opts.Header {
+		r.Header[http.CanonicalHeaderKey(k)] = v
+	}
+	r.Header.Set("User-Agent", s.opts.UserAgent)
+	r.Header.Set("Accept-Encoding", "identity")
+	if req.ETag != "" {
+		r.Header.Set("If-None-Match", req.ETag)
+	}
+	switch {
+	case req.Length > 0:
+		r.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", req.Offset, req.Offset+req.Length-1))
+	case req.Offset > 0:
+		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", req.Offset))
+	}
+}
+
+func isRoot(name string) bool {
+	role, _, ok := layout.ParseVersioned(name)
+	return ok && role == "root"
+}
+
+// response judges status and headers.
+func response(a *http.Response, req Request) (*Response, error) {
+	if enc := a.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return nil, fmt.Errorf("content encoding %.20q was not asked for", enc)
+	}
+	switch a.StatusCode {
+	case http.StatusOK:
+		return &Response{Size: a.ContentLength, ETag: a.Header.Get("ETag")}, nil
+	case http.StatusPartialContent:
+		from, size, ok := contentRange(a.Header.Get("Content-Range"))
+		if !ok || from != req.Offset {
+			return nil, fmt.Errorf("%w: Content-Range %.60q", errRange, a.Header.Get("Content-Range"))
+		}
+		return &Response{Offset: from, Size: size, ETag: a.Header.Get("ETag")}, nil
+	case http.StatusRequestedRangeNotSatisfiable:
+		return nil, fmt.Errorf("%w: %s", errRange, a.Status)
+	case http.StatusNotModified:
+		if req.ETag != "" {
+			return &Response{NotModified: true, ETag: req.ETag}, nil
+		}
+	case http.StatusNotFound, http.StatusGone:
+		return nil, fmt.Errorf("%s: %w", a.Status, fs.ErrNotExist)
+	}
+	return nil, fmt.Errorf("server says %.60s", a.Status)
+}
+
+// errRange says that a server cannot continue a transfer where we want it to.
+var errRange = errors.New("range refused")
+
+// contentRange reads "bytes FROM-TO/SIZE"; size is -1 for "*".
+func contentRange(s string) (from, size int64, ok bool) {
+	rest, ok := strings.CutPrefix(s, "bytes ")
+	span, total, found := strings.Cut(rest, "/")
+	first, last, dash := strings.Cut(span, "-")
+	if !ok || !found || !dash {
+		return 0, 0, false
+	}
+	from, err1 := strconv.ParseInt(first, 10, 64)
+	to, err2 := strconv.ParseInt(last, 10, 64)
+	if err1 != nil || err2 != nil || from < 0 || to < from {
+		return 0, 0, false
+	}
+	if total == "*" {
+		return from, -1, true
+	}
+	size, err := strconv.ParseInt(total, 10, 64)
+	return from, size, err == nil && size > to
+}
+
+// retryAfter is how long to wait after a refusal, at most a minute.
+func (s *HTTPSource) retryAfter(a *http.Response) time.Duration {
+	if a.StatusCode != http.StatusTooManyRequests && a.StatusCode < 500 {
+		return never
+	}
+	v := a.Header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(v); err == nil && seconds >= 0 {
+		return min(time.Duration(min(seconds, 60))*time.Second, time.Minute)
+	}
+	if at, err := http.ParseTime(v); err == nil {
+		return min(max(at.Sub(s.opts.now()), 0), time.Minute)
+	}
+	return 0
+}
+
+// watch ends transfers that stand still or crawl. Only time spent waiting for the
+// server counts.
+func (s *HTTPSource) watch(body io.ReadCloser, cancel context.CancelCauseFunc) io.ReadCloser {
+	return &watched{body: body, cancel: cancel, opts: &s.opts}
+}
+
+type watched struct {
+	body   io.ReadCloser
+	cancel context.CancelCauseFunc
+	opts   *HTTPOptions
+	waited time.Duration // in the present window
+	got    int64
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	slow := fmt.Errorf("%w: nothing for %s", ErrTooSlow, w.opts.StallTimeout)
+	timer := time.AfterFunc(w.opts.StallTimeout, func() { w.cancel(slow) })
+	start := w.opts.now()
+	n, err := w.body.Read(p)
+	w.waited += w.opts.now().Sub(start)
+	if !timer.Stop() && err != nil && err != io.EOF {
+		return n, slow
+	}
+	w.got += int64(n)
+	if err == nil && w.waited >= w.opts.SlowWindow {
+		if float64(w.got) < w.waited.Seconds()*float64(w.opts.MinRate) {
+			err = fmt.Errorf("%w: %d bytes in %s", ErrTooSlow, w.got, w.waited.Round(time.Second))
+			w.cancel(err)
+		}
+		w.waited, w.got = 0, 0
+	}
+	return n, err
+}
+
+func (w *watched) Close() error {
+	err := w.body.Close()
+	w.cancel(nil)
+	return err
+}

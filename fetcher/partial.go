@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetcher
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/waybill-project/waybill/internal/durable"
+)
+
+const (
+	partialDir = "partial"
+	unverified = ".unverified"
+	chunk      = 64 << 10
+	staleAfter = 24 * time.Hour
+)
+
+// partial is a private file that holds the first have bytes of something that
+// has not been verified yet. Only place gives it another name.
+type partial struct {
+	fs      durable.FS
+	path    string
+	file    durable.File
+	have    int64
+	kept    bool // some of it comes from an earlier transfer
+	sums    digests
+	release func() error
+}
+
+// partialFor opens the file in which a download of t goes on. Of several at the
+// same time one is kept across runs and the others are not.
+func (c *Client) partialFor(t *Target, dest string) (*partial, error) {
+	sums, err := newDigests(t.Hashes)
+	if err != nil {
+		return nil, &VerifyError{Role: t.Role, Target: t.Name, Err: err}
+	}
+	p := &partial{fs: c.store.fs, sums: sums}
+	if c.opts.Ephemeral {
+		return p, p.create(dest)
+	}
+	dir := c.store.path(partialDir)
+	if err := durable.MkdirAll(p.fs, dir, 0o700); err != nil {
+		return nil, local(dir, err)
+	}
+	release, err := durable.TryLock(filepath.Join(dir, "lock"))
+	if errors.Is(err, durable.ErrLocked) {
+		return p, p.create(filepath.Join(dir, t.hash()[:16]))
+	}
+	if err != nil {
+		return nil, local(dir, err)
+	}
+	p.release = release
+	p.path = filepath.Join(dir, t.hash()+unverified)
+	c.sweepPartial(dir, p.path)
+	if err := p.resume(t.Length); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// create makes a new private file beside path.
+func (p *partial) create(path string) (err error) {
+	p.file, p.path, err = durable.CreateTemp(p.fs, path, 0o600)
+	return local(path, err)
+}
+
+// resume opens what an earlier run left, if that is nobody else's doing, and
+// hashes it.
+func (p *partial) resume(length int64) (err error) {
+	p.file, err = p.fs.OpenFile(p.path, os.O_RDWR|noFollow, 0)
+	if err == nil {
+		if err = p.rehash(length); err == nil {
+			return nil
+		}
+		p.file.Close()
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		if err := durable.Remove(p.fs, p.path); err != nil {
+			return local(p.path, err)
+		}
+	}
+	p.sums.Reset()
+	p.have, p.kept = 0, false
+	p.file, err = p.fs.OpenFile(p.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	return local(p.path, err)
+}
+
+func (p *partial) rehash(length int64) error {
+	info, err := p.file.Stat()
+	if err != nil {
+		return err
+	}
+	if !sole(info) || info.Size() > length {
+		return errors.New("not a file that we left")
+	}
+	p.have, err = io.CopyBuffer(p.sums, onlyReader{p.file}, make([]byte, chunk))
+	p.kept = p.have > 0
+	return err
+}
+
+// onlyReader hides methods that would make io.CopyBuffer ignore its buffer.
+type onlyReader struct{ io.Reader }
+
+func (p *partial) Write(b []byte) (int, error) {
+	n, err := p.file.Write(b)
+	if err != nil {
+		return n, local(p.path, err)
+	}
+	p.have += int64(n)
+	return p.sums.Write(b)
+}
+
+// reset empties the file.
+func (p *partial) reset() error {
+	p.sums.Reset()
+	p.have, p.kept = 0, false
+	if err := p.file.Truncate(0); err != nil {
+		return local(p.path, err)
+	}
+	_, err := p.file.Seek(0, io.SeekStart)
+	return local(p.path, err)
+}
+
+// place makes the file durable and gives it its final name. Call it only after
+// the content was verified.
+func (p *partial) place(dest string) error {
+	if err := p.file.Sync(); err != nil {
+		return local(p.path, err)
+	}
+	if err := p.file.Chmod(0o644); err != nil {
+		return local(p.path, err)
+	}
+	err := p.closeFile()
+	if err == nil {
+		err = durable.Replace(p.fs, p.path, dest)
+	}
+	if err != nil && crossDevice(err) {
+		return p.carry(dest)
+	}
+	return local(dest, err)
+}
+
+// carry copies to another file system, verifying again what it writes.
+func (p *partial) carry(dest string) error {
+	from, err := p.fs.OpenFile(p.path, os.O_RDONLY|noFollow, 0)
+	if err != nil {
+		return local(p.path, err)
+	}
+	defer from.Close()
+	to := &partial{fs: p.fs, sums: p.sums}
+	to.sums.Reset()
+	if err := to.create(dest); err != nil {
+		return err
+	}
+	defer to.discard()
+	if _, err := io.CopyBuffer(onlyWriter{to}, onlyReader{from}, make([]byte, chunk)); err != nil {
+		return local(dest, err)
+	}
+	if err := to.sums.check(); err != nil {
+		return local(p.path, err)
+	}
+	if err := to.place(dest); err != nil {
+		return err
+	}
+	return local(p.path, durable.Remove(p.fs, p.path))
+}
+
+type onlyWriter struct{ io.Writer }
+
+func (p *partial) closeFile() error {
+	if p.file == nil {
+		return nil
+	}
+	err := p.file.Close()
+	p.file = nil
+	return err
+}
+
+// close keeps the file for the next run.
+func (p *partial) close() {
+	_ = p.closeFile()
+	if p.release != nil {
+		_ = p.release()
+		p.release = nil
+	}
+}
+
+// discard removes the file; after place it does nothing.
+func (p *partial) discard() {
+	if p.closeFile(); p.path != "" {
+		_ = durable.Remove(p.fs, p.path)
+	}
+	p.close()
+}
+
+// sweepPartial removes what other downloads left a day ago or earlier.
+func (c *Client) sweepPartial(dir, except string) {
+	entries, err := c.store.fs.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		info, err := e.Info()
+		if err != nil || path == except || e.Name() == "lock" || c.opts.Now().Sub(info.ModTime()) < staleAfter {
+			continue
+		}
+		_ = durable.Remove(c.store.fs, path)
+	}
+}

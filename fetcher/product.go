@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/waybill-project/waybill/repo/release"
+)
+
+const (
+	maxStanding = 256 << 10
+	maxChannel  = 256 << 10
+)
+
+// Standing returns the product's standing: the lowest version allowed and what
+// was retracted. It is nil if none is published.
+func (c *Client) Standing(ctx context.Context, product string) (_ *release.Standing, err error) {
+	defer guard(&err)
+	if err := release.CheckProduct(product); err != nil {
+		return nil, err
+	}
+	t, err := c.Target(ctx, release.StandingTarget(product))
+	if err != nil {
+		if unlisted(err) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	data, err := c.Bytes(ctx, t, maxStanding)
+	if err != nil {
+		return nil, err
+	}
+	st, err := release.ParseStanding(data)
+	if err != nil {
+		return nil, t.fault(ErrMalformed, err)
+	}
+	if st.Product != product {
+		return nil, t.fault(ErrWrongSoftware, fmt.Errorf("it is about %q", st.Product))
+	}
+	return st, nil
+}
+
+// unlisted tells an absent target from all other trouble.
+func unlisted(err error) bool {
+	var source *SourceError
+	var verify *VerifyError
+	return absent(err) && !errors.As(err, &source) && !errors.As(err, &verify)
+}
+
+func (t *Target) fault(rule, err error) error {
+	return &VerifyError{Role: t.Role, Target: t.Name, Err: fmt.Errorf("%w: %w", rule, err)}
+}
+
+// Channel returns what a channel offers on a platform. If the repository has no
+// such channel, product or platform, the error wraps fs.ErrNotExist and is
+// not a *SourceError.
+func (c *Client) Channel(ctx context.Context, product, channel, platform string) (_ *release.Channel, err error) {
+	defer guard(&err)
+	if err := errors.Join(release.CheckProduct(product), release.CheckChannel(channel), release.CheckPlatform(platform)); err != nil {
+		return nil, err
+	}
+	t, err := c.Target(ctx, release.ChannelTarget(product, channel, platform))
+	if err != nil {
+		return nil, err
+	}
+	data, err := c.Bytes(ctx, t, maxChannel)
+	if err != nil {
+		return nil, err
+	}
+	ch, err := release.ParseChannel(data)
+	if err != nil {
+		return nil, t.fault(ErrMalformed, err)
+	}
+	if ch.Product != product || ch.Channel != channel || ch.Platform != platform {
+		return nil, t.fault(ErrWrongSoftware, fmt.Errorf("it is about %s, %s, %s", ch.Product, ch.Channel, ch.Platform))
+	}
+	return ch, nil
+}
+
+// Artifact returns the file of a release that ch offers. Its own entry decides:
+// an identity other than that of the release is ErrWrongSoftware, other length or hash
+// than the channel document says is ErrMismatch.
+func (c *Client) Artifact(ctx context.Context, ch *release.Channel, rel *release.Release) (_ *Target, err error) {
+	defer guard(&err)
+	t, err := c.Target(ctx, rel.Artifact.Target)
+	if err != nil {
+		if unlisted(err) {
+			err = &VerifyError{Target: rel.Artifact.Target, Err: fmt.Errorf("%w: %w", ErrMismatch, err)}
+		}
+		return nil, err
+	}
+	id, err := release.ParseIdentity(t.Custom)
+	if err != nil {
+		return nil, t.fault(ErrMalformed, err)
+	}
+	if err := checkIdentity(id, ch, rel); err != nil {
+		return nil, t.fault(ErrWrongSoftware, err)
+	}
+	if sum := t.Hashes["sha256"]; t.Length != rel.Artifact.Length || sum != "" && !strings.EqualFold(sum, rel.Artifact.SHA256) {
+		return nil, t.fault(ErrMismatch, errors.New("the channel document says another length or hash"))
+	}
+	return t, nil
+}
+
+func checkIdentity(id *release.Identity, ch *release.Channel, rel *release.Release) error {
+	switch {
+	case id == nil:
+		return errors.New("it has no identity")
+	case id.Product != ch.Product:
+		return fmt.Errorf("product %q, not %q", id.Product, ch.Product)
+	case id.Version != rel.Version:
+		return fmt.Errorf("version %q, not %q", id.Version, rel.Version)
+	case id.Platform != ch.Platform:
+		return fmt.Errorf("platform %q, not %q", id.Platform, ch.Platform)
+	case id.Kind != rel.Kind:
+		return fmt.Errorf("kind %q, not %q", id.Kind, rel.Kind)
+	case !id.OffersIn(ch.Channel):
+		return fmt.Errorf("not allowed in channel %q", ch.Channel)
+	}
+	return nil
+}

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetcher
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/waybill-project/waybill/repo/layout"
+)
+
+// trusted is the outcome of a complete update. It does not change.
+type trusted struct {
+	roots     []*root
+	root      *root // the last of roots
+	timestamp *timestamp
+	snapshot  *snapshot
+	targets   *targets
+	at        instant
+}
+
+// Refresh follows the client workflow of the specification, sections 5.2 to 5.6,
+// for the four top-level roles. Each call starts at the root given to New, replays
+// the stored roots, asks for newer ones, and stores role by role what it accepts. With
+// nothing new it makes two requests. After an error the Client has no trusted
+// targets until a Refresh succeeds; what was stored before stays stored.
+func (c *Client) Refresh(ctx context.Context) (err error) {
+	defer guard(&err)
+	c.refreshing.Lock()
+	defer c.refreshing.Unlock()
+	unlock, err := c.store.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	u := update{Client: c, ctx: ctx, floor: c.store.floor()}
+	t, err := u.run()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trusted, c.edges = t, map[edge]*targets{}
+	return err
+}
+
+// current returns the outcome of the last Refresh, and makes one if there is none.
+func (c *Client) current(ctx context.Context) (*trusted, error) {
+	for range 2 {
+		c.mu.Lock()
+		t := c.trusted
+		c.mu.Unlock()
+		if t != nil {
+			return t, nil
+		}
+		if err := c.Refresh(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return nil, errors.New("a concurrent refresh failed")
+}
+
+// update is one run of the workflow.
+type update struct {
+	*Client
+	ctx   context.Context
+	floor floor
+	trusted
+}
+
+func (u *update) run() (*trusted, error) {
+	u.at = u.instant()
+	steps := []func() error{
+		u.store.sweep, u.updateRoots, u.dropRotated, u.updateTimestamp, u.updateSnapshot, u.updateTargets, u.finish,
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return &u.trusted, nil
+}
+
+// instant reads the clock once, and does not believe it if it lies before a time
+// that is known to be past.
+func (u *update) instant() instant {
+	now := u.opts.Now().UTC()
+	least := u.opts.NotBefore
+	if u.floor.Time.After(least) {
+		least = u.floor.Time
+	}
+	if now.Before(least) {
+		u.warn("the clock is behind the last verified time", "clock", now, "verified", least)
+		return instant{time: least.UTC(), behind: true}
+	}
+	return instant{time: now}
+}
+
+// storedRoots returns the trusted root and those that were verified after it.
+func (c *Client) storedRoots() []*root {
+	chain := []*root{c.first}
+	for {
+		last := chain[len(chain)-1]
+		data := c.store.read(rootFile(last.version+1), c.opts.Limits.Root)
+		if data == nil {
+			return chain
+		}
+		next, err := verifyNextRoot(data, last)
+		if err != nil {
+			c.warn("stored root does not follow from the trusted one", "version", last.version+1, "error", err)
+			return chain
+		}
+		chain = append(chain, next)
+	}
+}
+
+// updateRoots is specification 5.2 and 5.3.
+func (u *update) updateRoots() error {
+	u.roots = u.storedRoots()
+	walked := u.walkRoots()
+	u.root = u.roots[len(u.roots)-1]
+	if walked == nil || u.root.version > u.floor.Root {
+		if err := u.storeRoot(); err != nil {
+			return err
+		}
+	}
+	if walked != nil {
+		return walked
+	}
+	return u.fresh(u.root.document, u.at)
+}
+
+// walkRoots asks for one root after another until there is no next one.
+func (u *update) walkRoots() error {
+	for range u.opts.Limits.Roots {
+		last := u.roots[len(u.roots)-1]
+		data, err := u.fetch(u.ctx, layout.Root(last.version+1), "root", u.opts.Limits.Root)
+		if absent(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		next, err := verifyNextRoot(data, last)
+		if err != nil {
+			return err
+		}
+		u.roots = append(u.roots, next)
+		if err := u.store.write(rootFile(next.version), data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// storeRoot brings root.json and the floor up to the newest root. A newest root
+// below the floor means that stored roots were lost and that the source
+// now holds back what it once served.
+func (u *update) storeRoot() error {
+	if u.root.version < u.floor.Root {
+		return u.root.error(fmt.Errorf("%w: root %d was already trusted", ErrRollback, u.floor.Root))
+	}
+	first := rootFile(u.first.version)
+	if u.store.read(first, u.opts.Limits.Root) == nil {
+		if err := u.store.write(first, u.first.data); err != nil {
+			return err
+		}
+	}
+	if bytes.Equal(u.store.read("root.json", u.opts.Limits.Root), u.root.data) && u.floor.Root == u.root.version {
+		return nil
+	}
+	if err := u.store.write("root.json", u.root.data); err != nil {
+		return err
+	}
+	u.floor.Root = u.root.version
+	return u.store.setFloor(u.floor)
+}
+
+// dropRotated is specification 5.3.11: versions seen under other keys of timestamp
+// or snapshot bind no longer, so that a fast-forward attack can be undone. It
+// compares with what is stored and not with the previous root, so that a crash between
+// the two steps does no harm.
+func (u *update) dropRotated() error {
+	keys := u.root.roles["timestamp"].id + u.root.roles["snapshot"].id
+	if u.floor.Keys == keys {
+		return nil
+	}
+	if u.floor.Keys != "" {
+		u.debug("keys of timestamp or snapshot changed", "root", u.root.version)
+		for _, name := range []string{"timestamp.json", "snapshot.json"} {
+			if err := u.store.remove(name); err != nil {
+				return err
+			}
+		}
+	}
+	u.floor.Keys = keys
+	return u.store.setFloor(u.floor)
+}
+
+// updateTimestamp is specification 5.4.
+func (u *update) updateTimestamp() error {
+	old, err := verifyTimestamp(u.store.read("timestamp.json", u.opts.Limits.Timestamp), u.root, nil)
+	if err != nil {
+		old = nil
+	}
+	data, tag, err := u.fetchTimestamp(old)
+	if err != nil {
+		return err
+	}
+	if u.timestamp, err = verifyTimestamp(data, u.root, old); err != nil {
+		return err
+	}
+	if err := u.fresh(u.timestamp.document, u.at); err != nil {
+		return err
+	}
+	if u.timestamp != old {
+		if err := u.store.write("timestamp.json", data); err != nil {
+			return err
+		}
+	}
+	u.floor.ETag, u.floor.Of = "", ""
+	if tag != "" && len(tag) <= 256 && bytes.Equal(data, u.timestamp.data) {
+		u.floor.ETag, u.floor.Of = tag, sum256(data)
+	}
+	return nil
+}
+
+// fetchTimestamp returns the bytes of old if the source says that they are current.
+func (u *update) fetchTimestamp(old *timestamp) (data []byte, tag string, err error) {
+	var req Request
+	if old != nil && u.floor.Of == sum256(old.data) {
+		req.ETag = u.floor.ETag
+	}
+	data, tag, err = u.fetchObject(u.ctx, layout.Timestamp, "timestamp", u.opts.Limits.Timestamp, req)
+	if data == nil && err == nil {
+		return old.data, req.ETag, nil
+	}
+	return data, tag, err
+}
+
+func sum256(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// updateSnapshot is specification 5.5.
+func (u *update) updateSnapshot() error {
+	want := u.timestamp.snapshot
+	limit := want.limit(u.opts.Limits.Metadata)
+	old := u.storedSnapshot()
+	if old != nil && old.version > want.version {
+		return u.timestamp.error(fmt.Errorf("snapshot: %w", versionError(want.version, old.version)))
+	}
+	if old != nil && old.version == want.version && want.check(old.data, "snapshot") == nil && u.fresh(old.document, u.at) == nil {
+		u.snapshot = old
+		return nil
+	}
+	data, err := u.fetch(u.ctx, u.root.object("snapshot", want.version), "snapshot", limit)
+	if err != nil {
+		return err
+	}
+	if u.snapshot, err = verifySnapshot(data, u.root, want, old); err != nil {
+		return err
+	}
+	if err := u.fresh(u.snapshot.document, u.at); err != nil {
+		return err
+	}
+	return u.store.write("snapshot.json", data)
+}
+
+func (u *update) storedSnapshot() *snapshot {
+	data := u.store.read("snapshot.json", u.opts.Limits.Metadata)
+	old, err := parseSnapshot(data)
+	if err != nil || u.root.roles["snapshot"].verify(old.document) != nil {
+		return nil
+	}
+	old.canonical = nil
+	return old
+}
+
+// updateTargets is specification 5.6.2 to 5.6.6 for the top-level targets.
+func (u *update) updateTargets() (err error) {
+	u.targets, err = u.load(u.ctx, &u.trusted, "targets", u.root.roles["targets"], u.store.write)
+	return err
+}
+
+// finish moves the floor under the clock, at most once an hour to spare the disk.
+func (u *update) finish() error {
+	stored := u.store.floor()
+	if !u.at.behind && u.at.time.Sub(stored.Time) >= time.Hour {
+		u.floor.Time = u.at.time
+	}
+	if u.floor == stored {
+		return nil
+	}
+	return u.store.setFloor(u.floor)
+}
+
+// load returns a targets role, from the store if that has the version and content
+// that snapshot lists, or else from the source, and checks it for this one
+// delegation.
+func (c *Client) load(ctx context.Context, t *trusted, role string, by *signers, keep func(string, []byte) error) (*targets, error) {
+	want, ok := t.snapshot.meta[role]
+	if !ok {
+		return nil, &VerifyError{Role: role, Err: fmt.Errorf("%w: not listed in snapshot", ErrMalformed)}
+	}
+	limit := want.limit(c.opts.Limits.Metadata)
+	if data := c.store.read(roleFile(role), limit); data != nil {
+		old, err := verifyTargets(data, role, by, want)
+		if err == nil && c.fresh(old.document, t.at) == nil {
+			return old, nil
+		}
+	}
+	data, err := c.fetch(ctx, t.root.object(role, want.version), role, limit)
+	if err != nil {
+		return nil, err
+	}
+	out, err := verifyTargets(data, role, by, want)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.fresh(out.document, t.at); err != nil {
+		return nil, err
+	}
+	return out, keep(roleFile(role), data)
+}
+
+func (m fileMeta) limit(most int64) int64 {
+	if m.length >= 0 && m.length < most {
+		return m.length
+	}
+	return most
+}
+
+// object names the file of a role in this repository.
+func (r *root) object(role string, version int64) string {
+	if r.consistent {
+		return layout.Versioned(role, version)
+	}
+	return layout.Unversioned(role)
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetcher
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const maxRedirects = 3
+
+var errRedirect = errors.New("redirect refused")
+
+// newClient has its own transport: nothing of the process-wide default is used or
+// changed. HTTP/1.1 only, which has the smaller attack surface.
+func (s *HTTPSource) newClient() *http.Client {
+	dialer := &net.Dialer{Timeout: s.opts.ConnectTimeout, KeepAlive: 30 * time.Second}
+	guarded := *dialer
+	guarded.Control = refusePrivate
+	t := &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{},
+		TLSHandshakeTimeout:    s.opts.ConnectTimeout,
+		ResponseHeaderTimeout:  s.opts.HeaderTimeout,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true,
+		MaxConnsPerHost:        8,
+		MaxIdleConnsPerHost:    4,
+		IdleConnTimeout:        60 * time.Second,
+	}
+	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if s.configured(addr) {
+			return dialer.DialContext(ctx, network, addr)
+		}
+		return guarded.DialContext(ctx, network, addr)
+	}
+	return &http.Client{Transport: t, CheckRedirect: s.checkRedirect}
+}
+
+// configured tells whether the operator named this address: a base URL or a
+// proxy. Only those may be private.
+func (s *HTTPSource) configured(addr string) bool {
+	for _, base := range []*url.URL{s.metadata, s.targets} {
+		if addr == hostPort(base) || isLocal(base.Hostname()) {
+			return true
+		}
+		proxy, err := http.ProxyFromEnvironment(&http.Request{URL: base})
+		if err == nil && proxy != nil && addr == hostPort(proxy) {
+			return true
+		}
+	}
+	return false
+}
+
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// isLocal reports names and literal addresses that are not on the internet.
+func isLocal(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && privateAddr(addr)
+}
+
+func privateAddr(a netip.Addr) bool {
+	a = a.Unmap()
+	shared := netip.MustParsePrefix("100.64.0.0/10")
+	return !a.IsGlobalUnicast() || a.IsPrivate() || shared.Contains(a)
+}
+
+// refusePrivate looks at the address that is really dialled, after the name was
+// resolved.
+func refusePrivate(_, address string, _ syscall.RawConn) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil || privateAddr(ap.Addr()) {
+		return fmt.Errorf("%w: to the private address %s", errRedirect, address)
+	}
+	return nil
+}
+
+// checkRedirect allows few hops, none that loses encryption, none that carries
+// credentials to another host, none into a private network from outside.
+func (s *HTTPSource) checkRedirect(next *http.Request, via []*http.Request) error {
+	from := via[0].URL
+	switch {
+	case len(via) > maxRedirects:
+		return fmt.Errorf("%w: more than %d", errRedirect, maxRedirects)
+	case next.URL.Scheme != "https" && (next.URL.Scheme != "http" || via[len(via)-1].URL.Scheme == "https"):
+		return fmt.Errorf("%w: to %s", errRedirect, next.URL.Scheme)
+	case next.URL.User != nil:
+		return fmt.Errorf("%w: with credentials in the URL", errRedirect)
+	case next.URL.Host == from.Host:
+		return nil
+	case len(s.opts.Header) > 0 || from.User != nil:
+		return fmt.Errorf("%w: to another host, with credentials", errRedirect)
+	case isLocal(next.URL.Hostname()) && !isLocal(from.Hostname()):
+		return fmt.Errorf("%w: to the private host %s", errRedirect, next.URL.Hostname())
+	}
+	next.Header.Del("Referer")
+	return nil
+}
