@@ -130,7 +130,7 @@ func (r *Repo) commitOnce(ctx context.Context, edit func(context.Context, *Draft
 		return nil, err
 	}
 	if c == nil {
-		return &Published{AlreadyDone: true}, nil
+		c = &Change{Schema: 1} // says so, with the versions in force
 	}
 	done, err := r.Publish(ctx, c, sign, opts)
 	if done != nil {
@@ -169,6 +169,9 @@ func (p *publication) run(ctx context.Context) error {
 		return nil
 	}
 	if err := p.makeDocuments(ctx); err != nil {
+		return err
+	}
+	if err := p.checkDates(); err != nil {
 		return err
 	}
 	if err := p.checkFiles(ctx); err != nil {

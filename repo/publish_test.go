@@ -173,6 +173,43 @@ func TestRefreshRenewsWhatRunsOut(t *testing.T) {
 	w.must(w.client().Refresh(ctx))
 }
 
+// When nobody looked after the repository for too long, nothing but renewals
+// goes up, in any order, and each says what is still to be done.
+func TestAbandonedRepositoryCanBeRenewed(t *testing.T) {
+	for _, rootFirst := range []bool{false, true} {
+		w := newWorld(t)
+		r := w.initialise()
+		w.release(r, "1.0.0", "stable")
+		w.now = w.now.Add(400 * 24 * time.Hour)
+		if _, err := w.tryRelease(r, "1.1.0", "stable"); !errors.Is(err, fetcher.ErrExpired) {
+			t.Fatalf("a release on an expired root: %v", err)
+		}
+		renewRoot := func() *Published {
+			c := w.stage(r)
+			w.holder(c, "alice")
+			w.holder(c, "bob")
+			p, err := r.Publish(ctx, c, w.sign, nil)
+			w.must(err)
+			return p
+		}
+		refresh := func() *Published {
+			p, err := r.Refresh(ctx, w.sign)
+			w.must(err)
+			return p
+		}
+		first, second := refresh, renewRoot
+		if rootFirst {
+			first, second = second, first
+		}
+		if p := first(); len(p.Warnings) == 0 {
+			t.Errorf("rootFirst=%v: no warning after the first step", rootFirst)
+		}
+		second()
+		w.release(r, "1.1.0", "stable")
+		w.must(w.client().Refresh(ctx))
+	}
+}
+
 func TestRefreshWithoutTheReleaseKeyWarns(t *testing.T) {
 	w := newWorld(t)
 	r := w.initialise()

@@ -26,20 +26,21 @@ type moment struct {
 // written: cold from each root, and warm from the live state. Whoever would be
 // refused then is the reason to refuse the publication now.
 func (p *publication) replay(ctx context.Context) error {
+	bucket := newOverlay(p.repo.Source())
 	for _, m := range p.moments() {
 		for i, root := range m.roots {
-			if err := p.replayCold(ctx, m, root); err != nil {
+			if err := p.replayCold(ctx, bucket.with(m.staged), root); err != nil {
 				return fmt.Errorf("%s, a client that starts from root %d would refuse the repository: %w", m.name, i+1, err)
 			}
 		}
 		if p.live.empty {
 			continue
 		}
-		if err := p.replayWarm(ctx, m); err != nil {
+		if err := p.replayWarm(ctx, bucket.with(nil), m); err != nil {
 			return fmt.Errorf("%s, a client that is up to date would refuse the repository: %w", m.name, err)
 		}
 	}
-	return p.lookAhead()
+	return nil
 }
 
 func (p *publication) moments() []moment {
@@ -56,8 +57,9 @@ func (p *publication) moments() []moment {
 		committed[layout.Versioned(metadata.SNAPSHOT, p.snapshot.Version)] = p.snapshot.Metadata
 		committed[layout.Timestamp] = p.timestamp.Metadata
 	}
+	after := moment{"after the commit", committed, p.live.roots}
 	if p.root == nil {
-		return []moment{{"after the commit", committed, p.live.roots}}
+		return []moment{after}
 	}
 	final := map[string][]byte{layout.Root(p.root.Version): p.root.Metadata}
 	for name, data := range committed {
@@ -65,16 +67,14 @@ func (p *publication) moments() []moment {
 	}
 	roots := append(append([][]byte{}, p.live.roots...), p.root.Metadata)
 	last := moment{"after the new root", final, roots}
-	if p.rootFirst() {
+	if p.rootFirst() || p.timestamp == nil {
 		return []moment{last}
 	}
-	return []moment{{"before the new root", committed, p.live.roots}, last}
+	return []moment{after, last}
 }
 
-func (p *publication) replayCold(ctx context.Context, m moment, root []byte) error {
-	src := newOverlay(p.repo.Source())
-	src.staged = m.staged
-	client, err := fetcher.New(root, "", src, &fetcher.Options{Ephemeral: true, Now: func() time.Time { return p.now }})
+func (p *publication) replayCold(ctx context.Context, src *overlay, root []byte) error {
+	client, err := p.client(root, src)
 	if err != nil {
 		return err
 	}
@@ -131,63 +131,73 @@ func checkChannel(ctx context.Context, client *fetcher.Client, product, channel,
 	return nil
 }
 
-// replayWarm brings a client to the live state, at a time when that was fresh,
-// and then shows it the moment.
-func (p *publication) replayWarm(ctx context.Context, m moment) error {
-	now := p.now
-	for role := range p.live.raw {
-		if e := p.live.expires(role); e.Before(now) {
-			now = e.Add(-time.Second)
-		}
-	}
-	src := newOverlay(p.repo.Source())
+// client makes a client for a replay. Dates are judged by checkDates, since what
+// has expired already must not stand in the way of its own renewal.
+func (p *publication) client(root []byte, src *overlay) (*fetcher.Client, error) {
+	return fetcher.New(root, "", src, &fetcher.Options{Ephemeral: true, UnsafeIgnoreExpiry: true, Now: func() time.Time { return p.now }})
+}
+
+// replayWarm brings a client to the live state, and then shows it the moment.
+func (p *publication) replayWarm(ctx context.Context, src *overlay, m moment) error {
 	if p.root != nil {
-		src.hide(layout.Root(p.root.Version))
+		src.hidden = layout.Root(p.root.Version)
 	}
-	client, err := fetcher.New(p.live.roots[0], "", src, &fetcher.Options{Ephemeral: true, Now: func() time.Time { return now }})
+	client, err := p.client(p.live.roots[0], src)
 	if err != nil {
 		return err
 	}
 	if err := client.Refresh(ctx); err != nil {
 		return err
 	}
-	now, src.staged = p.now, m.staged
+	src.staged, src.hidden = m.staged, ""
 	return client.Refresh(ctx)
 }
 
-// lookAhead refuses metadata that would run out before the next planned
-// refresh if this publication made it, and warns of older metadata.
-func (p *publication) lookAhead() error {
+// checkDates refuses metadata that would run out before the next planned refresh
+// if this publication makes it, and warns of what else does. On top of a role
+// that has expired nothing is published but a renewal or a new root.
+func (p *publication) checkDates() error {
 	next := p.now.Add(p.repo.policy.Roles[metadata.TIMESTAMP].RefreshEvery)
-	made := map[string]time.Time{}
-	for _, doc := range append([]Document{}, p.docs...) {
-		md, err := parseTargets(doc.Role, doc.Metadata)
-		if err != nil {
-			return err
+	made := p.madeDates()
+	for _, role := range sortedKeys(made) {
+		if made[role].Before(next) {
+			return fmt.Errorf("%s would expire on %s, before the next refresh: %w", role, made[role].Format(time.RFC3339), ErrInvalid)
 		}
-		made[doc.Role] = md.Signed.Expires
+	}
+	for _, role := range sortedKeys(p.live.raw) {
+		at := p.live.expires(role)
+		if _, ok := made[role]; ok || !at.Before(next) {
+			continue
+		}
+		if at.After(p.now) {
+			p.warn("%s %d expires on %s, before the next refresh", role, p.live.version(role), at.Format(time.RFC3339))
+			continue
+		}
+		if p.root == nil && !p.renewAll {
+			return &fetcher.VerifyError{Role: role, Version: p.live.version(role), Err: &fetcher.ExpiredError{Role: role, Expires: at, Clock: p.now}}
+		}
+		p.warn("%s %d has expired on %s: clients refuse the repository until it is renewed too", role, p.live.version(role), at.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// madeDates gives the expiry dates of the metadata that this publication makes.
+func (p *publication) madeDates() map[string]time.Time {
+	made := map[string]time.Time{}
+	for _, doc := range p.docs {
+		if md, err := parseTargets(doc.Role, doc.Metadata); err == nil {
+			made[doc.Role] = md.Signed.Expires
+		}
 	}
 	if p.root != nil {
 		made[metadata.ROOT] = p.handover.newRoot.Expires
 	}
-	for role, at := range made {
-		if at.Before(next) {
-			return fmt.Errorf("%s would expire on %s, before the next refresh: %w", role, at.Format(time.RFC3339), ErrInvalid)
+	if p.timestamp != nil {
+		for _, role := range []string{metadata.SNAPSHOT, metadata.TIMESTAMP} {
+			made[role] = expiry(p.now, p.repo.policy.Roles[role].Expires)
 		}
 	}
-	if p.live.empty {
-		return nil
-	}
-	for _, role := range sortedKeys(p.live.raw) {
-		remade := role == metadata.SNAPSHOT || role == metadata.TIMESTAMP
-		if _, ok := made[role]; ok || remade && p.timestamp != nil {
-			continue
-		}
-		if at := p.live.expires(role); at.Before(next) {
-			p.warn("%s %d expires on %s, before the next refresh", role, p.live.version(role), at.Format(time.RFC3339))
-		}
-	}
-	return nil
+	return made
 }
 
 // readBack looks at the bucket as a new client does, and brings this machine's
@@ -227,22 +237,19 @@ func (p *publication) describe() {
 	for role := range p.live.raw {
 		dates[role] = p.live.expires(role)
 	}
+	for role, at := range p.madeDates() {
+		dates[role] = at
+	}
 	if p.root != nil {
-		r.Root, dates[metadata.ROOT] = p.root.Version, p.handover.newRoot.Expires
+		r.Root = p.root.Version
 	}
 	for _, doc := range p.docs {
 		if doc.Role == metadata.TARGETS {
 			r.Targets = doc.Version
 		}
-		if md, err := parseTargets(doc.Role, doc.Metadata); err == nil {
-			dates[doc.Role] = md.Signed.Expires
-		}
 	}
 	if p.timestamp != nil {
 		r.Snapshot, r.Timestamp = p.snapshot.Version, p.timestamp.Version
-		for _, role := range []string{metadata.SNAPSHOT, metadata.TIMESTAMP} {
-			dates[role] = expiry(p.now, p.repo.policy.Roles[role].Expires)
-		}
 	}
 	for _, role := range sortedKeys(dates) {
 		if r.NextExpiry.Role == "" || dates[role].Before(r.NextExpiry.At) {

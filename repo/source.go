@@ -35,11 +35,17 @@ func (s bucketSource) Open(ctx context.Context, name string, req fetcher.Request
 type overlay struct {
 	base   fetcher.Source
 	staged map[string][]byte
+	hidden string            // an object to be taken for absent
 	cache  map[string][]byte // nil value: absent
 }
 
 func newOverlay(base fetcher.Source) *overlay {
 	return &overlay{base: base, staged: map[string][]byte{}, cache: map[string][]byte{}}
+}
+
+// with shows the same bucket with other objects added.
+func (o *overlay) with(staged map[string][]byte) *overlay {
+	return &overlay{base: o.base, staged: staged, cache: o.cache}
 }
 
 func (o *overlay) Open(ctx context.Context, name string, req fetcher.Request) (*fetcher.Response, error) {
@@ -59,9 +65,6 @@ func (o *overlay) Open(ctx context.Context, name string, req fetcher.Request) (*
 	return &fetcher.Response{Body: io.NopCloser(bytes.NewReader(data[req.Offset:])), Offset: req.Offset, Size: int64(len(data))}, nil
 }
 
-// hide makes an object look absent.
-func (o *overlay) hide(name string) { o.cache[name] = nil }
-
 func (o *overlay) cached(ctx context.Context, name string) ([]byte, error) {
 	data, ok := o.cache[name]
 	if !ok {
@@ -72,7 +75,7 @@ func (o *overlay) cached(ctx context.Context, name string) ([]byte, error) {
 		}
 		o.cache[name] = data
 	}
-	if data == nil {
+	if data == nil || name == o.hidden {
 		return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 	}
 	return data, nil

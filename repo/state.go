@@ -59,7 +59,7 @@ func (r *Repo) loadFor(ctx context.Context, c *Change, oldKeysLost bool) (*state
 	src.staged[layout.Timestamp] = stamp
 	err = r.follow(ctx, s, src, false)
 	if err != nil && oldKeysLost && !operational(err) && c.document(metadata.ROOT) != nil {
-		src.hide(layout.Root(c.document(metadata.ROOT).Version))
+		src.hidden = layout.Root(c.document(metadata.ROOT).Version)
 		err = r.follow(ctx, s, src, true)
 	}
 	if err != nil {

@@ -41,7 +41,7 @@ type bucket struct {
 func (b *bucket) open(ctx context.Context, name string, offset, length int64) (io.ReadCloser, Attributes, error) {
 	r, err := b.b.NewRangeReader(ctx, name, offset, length, nil)
 	if err != nil {
-		return nil, Attributes{}, absent(err)
+		return nil, Attributes{}, b.absent(err)
 	}
 	attrs := Attributes{Size: r.Size(), ModTime: r.ModTime()}
 	attrs.ETag, err = b.version(r.As, attrs)
@@ -55,7 +55,7 @@ func (b *bucket) open(ctx context.Context, name string, offset, length int64) (i
 func (b *bucket) stat(ctx context.Context, name string) (Attributes, error) {
 	a, err := b.b.Attributes(ctx, name)
 	if err != nil {
-		return Attributes{}, absent(err)
+		return Attributes{}, b.absent(err)
 	}
 	attrs := Attributes{Size: a.Size, ModTime: a.ModTime}
 	attrs.ETag, err = b.version(a.As, attrs)
@@ -98,9 +98,9 @@ func (b *bucket) create(ctx context.Context, name string, size int64, open func(
 			return fs.ErrExist
 		}
 	}
+	var err error
 	for range attempts {
-		err := b.createOnce(ctx, name, size, open)
-		if err == nil || !b.lost(err) {
+		if err = b.createOnce(ctx, name, size, open); err == nil || !b.lost(err) {
 			return err
 		}
 		// A provider may also refuse because of another write that then failed.
@@ -108,7 +108,7 @@ func (b *bucket) create(ctx context.Context, name string, size int64, open func(
 			return errors.Join(fs.ErrExist, err)
 		}
 	}
-	return fmt.Errorf("refused %d times over concurrent writes that left nothing", attempts)
+	return fmt.Errorf("refused %d times over other writes that left nothing: %w", attempts, err)
 }
 
 func (b *bucket) createOnce(ctx context.Context, name string, size int64, open func() (io.ReadCloser, error)) error {
@@ -186,7 +186,7 @@ func holds(ctx context.Context, in reading, name string, data []byte) bool {
 }
 
 func (b *bucket) remove(ctx context.Context, name string) error {
-	return absent(b.b.Delete(ctx, name))
+	return b.absent(b.b.Delete(ctx, name))
 }
 
 func (b *bucket) lost(err error) bool {
@@ -196,8 +196,15 @@ func (b *bucket) lost(err error) bool {
 	return b.cond != nil && b.cond.Lost(err)
 }
 
-func absent(err error) error {
-	if err != nil && gcerrors.Code(err) == gcerrors.NotFound {
+func (b *bucket) absent(err error) error {
+	if err == nil {
+		return nil
+	}
+	missing := gcerrors.Code(err) == gcerrors.NotFound
+	if b.cond != nil {
+		missing = b.cond.Absent(err)
+	}
+	if missing {
 		return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	}
 	return err

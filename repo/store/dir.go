@@ -196,7 +196,7 @@ func (d *dir) create(ctx context.Context, name string, size int64, open func() (
 		return err
 	}
 	if _, err := d.fs.Stat(p); err == nil {
-		return fs.ErrExist
+		return d.taken(p)
 	}
 	tmp, err := d.fill(ctx, name, size, open)
 	if err != nil {
@@ -209,11 +209,20 @@ func (d *dir) create(ctx context.Context, name string, size int64, open func() (
 	err = d.fs.Link(tmp, p)
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return fs.ErrExist
+		return d.taken(p)
 	case err != nil:
 		return d.moveIfFree(ctx, tmp, p)
 	}
 	return durable.SyncDir(d.fs, filepath.Dir(p))
+}
+
+// taken makes sure that the object which is there stays: a publisher that died
+// may have named it without syncing the name.
+func (d *dir) taken(p string) error {
+	if err := durable.SyncDir(d.fs, filepath.Dir(p)); err != nil {
+		return err
+	}
+	return fs.ErrExist
 }
 
 // moveIfFree is for file systems without hard links: only the lock keeps two

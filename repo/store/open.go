@@ -34,6 +34,9 @@ type Conditions interface {
 	Unchanged(token string) func(as func(any) bool) error
 	// Lost tells that the provider refused a write because of its condition.
 	Lost(err error) bool
+	// Absent tells that the object is missing, and not the bucket or the
+	// permission to look, which must not pass for an empty repository.
+	Absent(err error) bool
 }
 
 // Open opens the bucket that a URL names: a plain path or file:///path for a

@@ -3,11 +3,14 @@
 package store_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/waybill-project/waybill/internal/testserver"
 	"github.com/waybill-project/waybill/repo/store"
 	"github.com/waybill-project/waybill/repo/store/azure"
@@ -60,6 +63,8 @@ func TestS3(t *testing.T) {
 	url, dir := testserver.S3(t)
 	storetest.Run(t, opener(url), 50)
 	wantHeaders(t, url)
+	wantNoBucket(t, strings.Replace(url, "releases", "mistyped", 1))
+	wantNoUploads(t, url)
 	if _, err := os.Stat(filepath.Join(dir, "metadata", "timestamp.json")); err != nil {
 		t.Errorf("objects do not lie where the test server says: %v", err)
 	}
@@ -75,12 +80,50 @@ func TestGCS(t *testing.T) {
 	url := testserver.GCS(t)
 	storetest.Run(t, opener(url), 50)
 	wantHeaders(t, url)
+	wantNoBucket(t, strings.Replace(url, "releases", "mistyped", 1))
 }
 
 func TestAzure(t *testing.T) {
 	url := testserver.Azure(t)
 	storetest.Run(t, opener(url), 50)
 	wantHeaders(t, url)
+	wantNoBucket(t, strings.Replace(url, "releases", "mistyped", 1))
+}
+
+// wantNoBucket makes sure that a missing bucket is not taken for an empty one.
+func wantNoBucket(t *testing.T, url string) {
+	t.Helper()
+	s, err := store.Open(t.Context(), url, drivers...)
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	if data, token, err := s.Pointer(t.Context(), "metadata/timestamp.json", 10); err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("pointer of a missing bucket: %q, %q, %v", data, token, err)
+	}
+	if err := put(t.Context(), s, "metadata/1.root.json", "root"); err == nil || errors.Is(err, fs.ErrExist) {
+		t.Errorf("create in a missing bucket: %v", err)
+	}
+}
+
+// wantNoUploads looks for uploads in parts that failed and were not given up:
+// nobody sees them, and the provider charges for them.
+func wantNoUploads(t *testing.T, url string) {
+	t.Helper()
+	b, err := blob.OpenBucket(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	var client *awss3.Client
+	if !b.As(&client) {
+		t.Fatal("no S3 client")
+	}
+	name := "releases"
+	got, err := client.ListMultipartUploads(t.Context(), &awss3.ListMultipartUploadsInput{Bucket: &name})
+	if err != nil || len(got.Uploads) != 0 {
+		t.Errorf("unfinished uploads: %+v, %v", got, err)
+	}
 }
 
 // wantHeaders looks at what the suite has left behind.

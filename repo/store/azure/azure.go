@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	azblobblob "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/waybill-project/waybill/repo/store"
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/azureblob" // registers azblob://
@@ -68,3 +69,5 @@ func (conditions) Lost(err error) bool {
 	return errors.As(err, &response) &&
 		(response.StatusCode == http.StatusPreconditionFailed || response.StatusCode == http.StatusConflict)
 }
+
+func (conditions) Absent(err error) bool { return bloberror.HasCode(err, bloberror.BlobNotFound) }

@@ -43,7 +43,25 @@ func open(ctx context.Context, location string) (*blob.Bucket, error) {
 			return nil, fmt.Errorf("no credentials: %w", err)
 		}
 	}
-	return blob.OpenBucket(ctx, location)
+	b, err := blob.OpenBucket(ctx, location)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkBucket(ctx, b); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+// checkBucket looks for the bucket because reads of an object do not tell a
+// missing bucket from a missing object. Who may not list may still read.
+func checkBucket(ctx context.Context, b *blob.Bucket) error {
+	_, _, err := b.ListPage(ctx, blob.FirstPageToken, 1, nil)
+	var api *googleapi.Error
+	if errors.Is(err, storage.ErrBucketNotExist) || errors.As(err, &api) && api.Code == http.StatusNotFound {
+		return fmt.Errorf("no such bucket: %w", err)
+	}
+	return nil
 }
 
 type conditions struct{}
@@ -84,4 +102,9 @@ func (conditions) Unchanged(token string) func(func(any) bool) error {
 func (conditions) Lost(err error) bool {
 	var api *googleapi.Error
 	return errors.As(err, &api) && (api.Code == http.StatusPreconditionFailed || api.Code == http.StatusConflict)
+}
+
+// Absent does without what the driver adds to it: a refused permission.
+func (conditions) Absent(err error) bool {
+	return errors.Is(err, storage.ErrObjectNotExist)
 }

@@ -14,11 +14,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/waybill-project/waybill/repo/store"
 	"gocloud.dev/blob"
@@ -34,8 +36,12 @@ func Driver() store.Driver {
 	}
 }
 
+// abortTime is how long a failed upload may take to remove its parts.
+const abortTime = 30 * time.Second
+
 // open silences the SDK, which otherwise writes to standard error that it
-// cannot check the checksum of an object uploaded in parts. We check our own.
+// cannot check the checksum of an object uploaded in parts (we check our own),
+// and lets cancelled uploads clean up.
 func open(ctx context.Context, url string) (*blob.Bucket, error) {
 	b, err := blob.OpenBucket(ctx, url)
 	if err != nil {
@@ -43,9 +49,27 @@ func open(ctx context.Context, url string) (*blob.Bucket, error) {
 	}
 	var client *awss3.Client
 	if b.As(&client) {
-		*client = *awss3.New(client.Options(), func(o *awss3.Options) { o.Logger = logging.Nop{} })
+		*client = *awss3.New(client.Options(), func(o *awss3.Options) {
+			o.Logger = logging.Nop{}
+			o.APIOptions = append(o.APIOptions, abortAnyway)
+		})
 	}
 	return b, nil
+}
+
+// abortAnyway takes the caller's cancellation off AbortMultipartUpload: the
+// upload manager passes on the context that ended the upload, and so would
+// leave the parts where nobody sees them but the bill.
+func abortAnyway(stack *middleware.Stack) error {
+	if stack.ID() != "AbortMultipartUpload" {
+		return nil
+	}
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("abortAnyway", func(ctx context.Context,
+		in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
+		defer cancel()
+		return next.HandleInitialize(ctx, in)
+	}), middleware.Before)
 }
 
 type conditions struct{}
@@ -92,4 +116,9 @@ func (conditions) Lost(err error) bool {
 	var response *smithyhttp.ResponseError
 	return errors.As(err, &response) && (response.HTTPStatusCode() == http.StatusPreconditionFailed ||
 		response.HTTPStatusCode() == http.StatusConflict)
+}
+
+func (conditions) Absent(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && (api.ErrorCode() == "NoSuchKey" || api.ErrorCode() == "NotFound")
 }

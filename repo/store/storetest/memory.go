@@ -141,6 +141,8 @@ var errCondition = errors.New("condition not met")
 
 func (memoryConditions) Lost(err error) bool { return errors.Is(err, errCondition) }
 
+func (memoryConditions) Absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
 // What follows is gocloud's driver.Bucket.
 
 func (m *Memory) ErrorCode(err error) gcerrors.ErrorCode {
