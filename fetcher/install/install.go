@@ -79,7 +79,7 @@ func File(ctx context.Context, req Request, opts *Options) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	record, err := d.readable(req.State)
+	record, err := d.readable(req.State, req.Path)
 	if err != nil {
 		return nil, err
 	}

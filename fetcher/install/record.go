@@ -63,10 +63,11 @@ func (d disk) load(state string) (*Record, error) {
 	return &r, nil
 }
 
-// readable is the record, or an empty one if there is none that can be read: the file at the target decides.
-func (d disk) readable(state string) (*Record, error) {
+// readable is the record of path, or an empty one if there is none that can be read: the file at the target decides.
+func (d disk) readable(state, path string) (*Record, error) {
 	r, err := d.load(state)
-	if r == nil && (err == nil || errors.Is(err, ErrCorrupt)) {
+	switch {
+	case errors.Is(err, ErrCorrupt), err == nil && (r == nil || r.Path != path):
 		return &Record{}, nil
 	}
 	return r, err

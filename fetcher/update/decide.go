@@ -197,7 +197,7 @@ func (d *decision) describe(u *Updater, installed Installed) {
 		Installed: installed, Reason: d.choice.Reason,
 	}
 	for _, s := range d.choice.Skipped {
-		d.check.Passed = append(d.check.Passed, Passed{s.Version, s.Err.Error()})
+		d.check.Passed = append(d.check.Passed, Passed{s.Version, strings.TrimPrefix(s.Err.Error(), s.Version+": ")})
 	}
 	to := d.choice.Release
 	if to == nil {

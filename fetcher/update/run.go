@@ -68,7 +68,8 @@ func (u *Updater) isSelf() bool {
 }
 
 // Update brings the program to the newest release that the endpoint may have. Whether the place can be written is
-// found out before anything is fetched.
+// found out before anything is fetched. If a download or the installation failed, the outcome is there beside the
+// error and says which ways were tried; else it is nil with an error.
 func (u *Updater) Update(ctx context.Context, opts *UpdateOptions) (*Outcome, error) {
 	if opts == nil {
 		opts = &UpdateOptions{}
@@ -87,10 +88,10 @@ func (u *Updater) Update(ctx context.Context, opts *UpdateOptions) (*Outcome, er
 		return nil, err
 	}
 	o.decided(d)
-	if d.choice.Release != nil {
-		if err := u.fetchAndInstall(ctx, d, o); err != nil {
-			return nil, err
-		}
+	if d.choice.Release == nil {
+		u.sweepDownloads("")
+	} else if err := u.fetchAndInstall(ctx, d, o); err != nil {
+		return o, err
 	}
 	o.Metadata = u.source.metadata.Load()
 	return o, nil
@@ -119,6 +120,7 @@ func (u *Updater) fetchAndInstall(ctx context.Context, d *decision, o *Outcome) 
 		base = u.config.Path
 	}
 	report, err := u.client.Build(ctx, target, d.ways, base, verified)
+	o.fetched(report)
 	if err != nil {
 		return err
 	}
@@ -131,7 +133,7 @@ func (u *Updater) fetchAndInstall(ctx context.Context, d *decision, o *Outcome) 
 		return err
 	}
 	u.sweepDownloads("")
-	o.installed(d, report, record)
+	o.installed(d, record)
 	return nil
 }
 
@@ -209,14 +211,21 @@ func (u *Updater) downloaded() int64 {
 	return n
 }
 
-func (o *Outcome) installed(d *decision, report *fetcher.Report, record *install.Record) {
-	o.To, o.Changed, o.Skipped = record.Current.Version, true, record.Skipped
-	o.Way, o.Fetched, o.Full = report.Way, report.Fetched, report.Full
-	if report.Full > 0 {
-		o.Saved = max(0, 100*(1-float64(report.Fetched)/float64(report.Full)))
+// fetched notes what was transferred, also for nothing.
+func (o *Outcome) fetched(report *fetcher.Report) {
+	if report == nil {
+		return
 	}
+	o.Way, o.Fetched, o.Full = report.Way, report.Fetched, report.Full
 	for _, l := range report.Left {
 		o.Left = append(o.Left, Left{l.Way, l.Class, l.Reason})
+	}
+}
+
+func (o *Outcome) installed(d *decision, record *install.Record) {
+	o.To, o.Changed, o.Skipped = record.Current.Version, true, record.Skipped
+	if o.Full > 0 {
+		o.Saved = max(0, 100*(1-float64(o.Fetched)/float64(o.Full)))
 	}
 	if why := d.whyNoDelta(); why != "" {
 		o.Left = append(o.Left, Left{"delta", "plan", why})

@@ -118,11 +118,11 @@ func (u *Updater) installOptions() *install.Options {
 // begin starts a run: the lock, and the end of what an earlier run did not end.
 func (u *Updater) begin(ctx context.Context) (unlock func(), recovery *install.Recovery, err error) {
 	path := filepath.Join(u.state, lockName)
-	release, err := durable.TryLock(path)
+	end, err := durable.TryLock(path)
 	if err != nil {
 		return nil, nil, local(path, err)
 	}
-	unlock = func() { _ = release() }
+	unlock = func() { _ = end() }
 	recovery, err = install.Recover(ctx, u.state, u.installOptions())
 	if err != nil {
 		unlock()
@@ -139,9 +139,12 @@ func (u *Updater) Rollback(ctx context.Context) (*Outcome, error) {
 		return nil, err
 	}
 	defer unlock()
-	before, err := install.Load(u.state, u.installOptions())
+	before, err := u.record()
 	if err != nil {
 		return nil, err
+	}
+	if before == nil {
+		return nil, &install.Error{Op: "roll back", Path: u.config.Path, Err: install.ErrNoPrevious}
 	}
 	record, err := install.Rollback(ctx, u.state, u.installOptions())
 	if err != nil {
