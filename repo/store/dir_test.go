@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/waybill-project/waybill/internal/durable"
@@ -21,13 +22,18 @@ import (
 // faulty is the real file system until its nth change.
 type faulty struct {
 	durable.FS
-	failAt, changes int
-	noLinks         bool
+	failAt  int
+	noLinks bool
+
+	mu      sync.Mutex
+	changes int
 }
 
 var errDisk = errors.New("disk failed")
 
 func (f *faulty) change() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.changes++; f.changes == f.failAt {
 		return errDisk
 	}
