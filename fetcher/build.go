@@ -20,7 +20,7 @@ import (
 
 // Report says how Build made a file, and why not otherwise.
 type Report struct {
-	Way     string    `json:"way"`     // "direct", "chain", "full", or "present" if it was there already; "" after an error
+	Way     string    `json:"way"`     // kind of the release.Way, or "present" if it was there already; "" after an error
 	Fetched int64     `json:"fetched"` // bytes received for targets, alternatives that failed included
 	Full    int64     `json:"full"`    // bytes of the whole file
 	Left    []LeftWay `json:"left"`    // alternatives that failed, in the order tried
@@ -41,7 +41,7 @@ type LeftWay struct {
 // written as by Download, and base is only read.
 func (c *Client) Build(ctx context.Context, t *Target, ways []release.Way, base, dest string) (_ *Report, err error) {
 	defer guard(&err)
-	r := &Report{Full: t.Length}
+	r := &Report{Full: t.Length, Left: []LeftWay{}}
 	if c.holds(dest, t) {
 		r.Way = "present"
 		return r, nil
@@ -82,10 +82,12 @@ func wayClass(err error) string {
 		return "patch"
 	case errors.Is(err, delta.ErrUnsupported), errors.Is(err, delta.ErrMemory):
 		return "unsupported"
-	case absent(err):
+	}
+	class := Class(err)
+	if class == "network" && absent(err) {
 		return "absent"
 	}
-	return Class(err)
+	return class
 }
 
 func (c *Client) follow(ctx context.Context, t *Target, way release.Way, base, dest string) (fetched int64, err error) {

@@ -78,7 +78,7 @@ func (c *Client) obtain(ctx context.Context, t *Target, dest string) (*partial, 
 	job := transfer{Client: c, target: t, name: name, partial: p}
 	if err := job.run(ctx); err != nil {
 		var verify *VerifyError
-		if errors.As(err, &verify) || c.opts.Ephemeral || p.release == nil {
+		if errors.As(err, &verify) || p.have == 0 || c.opts.Ephemeral || p.release == nil {
 			p.discard()
 		}
 		p.close()
@@ -97,11 +97,11 @@ func (c *Client) targetObject(ctx context.Context, t *Target) (string, error) {
 		return "", err
 	}
 	name := layout.Target(t.Name, "")
+	if err := layout.CheckObject(name); err != nil {
+		return "", t.fault(ErrMalformed, err)
+	}
 	if trusted.root.consistent {
 		name = layout.Target(t.Name, t.hash())
-	}
-	if err := layout.CheckObject(name); err != nil {
-		return "", &VerifyError{Role: t.Role, Target: t.Name, Err: fmt.Errorf("%w: %w", ErrMalformed, err)}
 	}
 	return name, nil
 }

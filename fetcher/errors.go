@@ -11,7 +11,8 @@ import (
 )
 
 // The rules a repository can break. Each is found with errors.Is under a
-// *VerifyError.
+// *VerifyError, except ErrTooSlow, which is under a *SourceError: a slow line is
+// no proof of a hostile one.
 var (
 	ErrSignature     = errors.New("signature is not valid")
 	ErrThreshold     = errors.New("not enough valid signatures")

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,7 +37,7 @@ func TestNullsAreRefusedBeforeAnySignature(t *testing.T) {
 		"a keyid":            {"timestamp", `"keyid":"timestamp-1"`, `"keyid":null`},
 		"signed":             {"timestamp", `"signed":{`, `"signed":null,"x":{`},
 		"expires":            {"timestamp", `"expires":"`, `"expires":null,"x":"`},
-		"version":            {"timestamp", `"version":1},`, `"version":null},`},
+		"version":            {"timestamp", `,"version":1}}`, `,"version":null}}`},
 		"float version":      {"timestamp", `"version":1}`, `"version":1.0}`},
 		"exponent version":   {"timestamp", `"version":1}`, `"version":1e0}`},
 		"zero version":       {"timestamp", `"version":1}`, `"version":0}`},
@@ -357,7 +358,10 @@ func TestClock(t *testing.T) {
 func TestPanicBecomesTypedError(t *testing.T) {
 	s := newSim(t)
 	s.open = func(string, Request) (*Response, error) { panic("driver bug") }
-	s.endpoint().fails(ErrMalformed)
+	var verify *VerifyError
+	if err := s.endpoint().refresh(); !errors.As(err, &verify) || !errors.Is(err, ErrMalformed) {
+		t.Errorf("error %v", err)
+	}
 }
 
 func TestSourceMisbehaves(t *testing.T) {

@@ -59,7 +59,7 @@ type Options struct {
 	// as long as the Client.
 	Ephemeral bool
 	// Flat keeps the state in dir itself and not in a subfolder named by the
-	// first trusted root. For callers that give each repository its own folder.
+	// first trusted root. For callers that never use the folder for another repository.
 	Flat bool
 	// UnsafeIgnoreExpiry accepts metadata whose date has passed: whoever serves
 	// the repository can then hold this client at an old state for ever.

@@ -95,17 +95,17 @@ func folder(base, dir, override string) (*url.URL, error) {
 	if override != "" {
 		base, dir = override, ""
 	}
-	if !strings.HasSuffix(base, "/") {
-		base += "/"
-	}
-	u, err := url.Parse(base + dir)
+	u, err := url.Parse(base)
 	if err != nil {
 		return nil, err
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("%s: not an http or https URL of a folder", u.Redacted())
 	}
-	return u, nil
+	if !strings.HasSuffix(base, "/") {
+		base += "/"
+	}
+	return url.Parse(base + dir)
 }
 
 // locate appends an object name, which is escaped already.
@@ -188,7 +188,7 @@ func (s *HTTPSource) once(ctx context.Context, where, name string, req Request) 
 	}
 	resp, err := response(answer, req)
 	if err != nil {
-		answer.Body.Close()
+		s.drain(answer, cancel)
 		if answer.StatusCode == http.StatusForbidden && isRoot(name) {
 			err = fmt.Errorf("%w: %w", err, fs.ErrNotExist)
 		}
@@ -198,13 +198,22 @@ func (s *HTTPSource) once(ctx context.Context, where, name string, req Request) 
 	return resp, 0, nil
 }
 
+// drain reads a short error page to its end, so that the connection can be used
+// again: a refresh with nothing new is a 404 and a 304 over one connection.
+func (s *HTTPSource) drain(a *http.Response, cancel context.CancelCauseFunc) {
+	defer a.Body.Close()
+	if a.ContentLength >= 0 && a.ContentLength <= 4<<10 {
+		_, _ = io.Copy(io.Discard, s.watch(a.Body, cancel))
+	}
+}
+
 func (s *HTTPSource) header(r *http.Request, req Request) {
 	for k, v := range s.opts.Header {
 		r.Header[http.CanonicalHeaderKey(k)] = v
 	}
 	r.Header.Set("User-Agent", s.opts.UserAgent)
 	r.Header.Set("Accept-Encoding", "identity")
-	if req.ETag != "" {
+	if validTag(req.ETag) {
 		r.Header.Set("If-None-Match", req.ETag)
 	}
 	switch {
@@ -213,6 +222,12 @@ func (s *HTTPSource) header(r *http.Request, req Request) {
 	case req.Offset > 0:
 		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", req.Offset))
 	}
+}
+
+// validTag keeps what a server once sent, or what became of it on disk, from
+// making every later request invalid.
+func validTag(tag string) bool {
+	return tag != "" && strings.IndexFunc(tag, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }
 
 func isRoot(name string) bool {

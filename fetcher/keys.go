@@ -51,7 +51,7 @@ func (d *decoder) keys(n *node) {
 func (d *decoder) signers(role, keys *node) *signers {
 	s := &signers{threshold: d.integer(role, "threshold", 1), keys: map[string]publicKey{}}
 	ids := d.member(role, "keyids", array, true)
-	if ids == nil {
+	if ids == nil || d.err != nil {
 		return s
 	}
 	var parts []string

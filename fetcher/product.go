@@ -25,7 +25,7 @@ func (c *Client) Standing(ctx context.Context, product string) (_ *release.Stand
 	}
 	t, err := c.Target(ctx, release.StandingTarget(product))
 	if err != nil {
-		if unlisted(err) {
+		if Class(err) == "absent" {
 			return nil, nil
 		}
 		return nil, err
@@ -42,13 +42,6 @@ func (c *Client) Standing(ctx context.Context, product string) (_ *release.Stand
 		return nil, t.fault(ErrWrongSoftware, fmt.Errorf("it is about %q", st.Product))
 	}
 	return st, nil
-}
-
-// unlisted tells an absent target from all other trouble.
-func unlisted(err error) bool {
-	var source *SourceError
-	var verify *VerifyError
-	return absent(err) && !errors.As(err, &source) && !errors.As(err, &verify)
 }
 
 func (t *Target) fault(rule, err error) error {
@@ -88,7 +81,7 @@ func (c *Client) Artifact(ctx context.Context, ch *release.Channel, rel *release
 	defer guard(&err)
 	t, err := c.Target(ctx, rel.Artifact.Target)
 	if err != nil {
-		if unlisted(err) {
+		if Class(err) == "absent" {
 			err = &VerifyError{Target: rel.Artifact.Target, Err: fmt.Errorf("%w: %w", ErrMismatch, err)}
 		}
 		return nil, err

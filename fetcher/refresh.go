@@ -163,7 +163,7 @@ func (u *update) storeRoot() error {
 		return u.root.error(fmt.Errorf("%w: root %d was already trusted", ErrRollback, u.floor.Root))
 	}
 	first := rootFile(u.first.version)
-	if u.store.read(first, u.opts.Limits.Root) == nil {
+	if !bytes.Equal(u.store.read(first, u.opts.Limits.Root), u.first.data) {
 		if err := u.store.write(first, u.first.data); err != nil {
 			return err
 		}

@@ -39,12 +39,15 @@ type member struct {
 	node node
 }
 
-// get finds a member of an object.
+// get finds a member of an object; anything else has none.
 func (n *node) get(name string) *node {
+	if n == nil || n.kind != object {
+		return nil
+	}
 	i, ok := slices.BinarySearchFunc(n.members, name, func(m member, s string) int {
 		return strings.Compare(m.name, s)
 	})
-	if !ok || n.kind != object {
+	if !ok {
 		return nil
 	}
 	return &n.members[i].node

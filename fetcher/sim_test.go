@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waybill-project/waybill/internal/durable"
 	"github.com/waybill-project/waybill/repo/layout"
 )
 
@@ -348,7 +349,10 @@ func (e *endpoint) client() *Client {
 	e.t.Helper()
 	opts := e.opts
 	opts.Flat = true
-	opts.Now = func() time.Time { return e.now }
+	opts.Now = e.clock()
+	if opts.files == nil {
+		opts.files = quick{durable.OS()}
+	}
 	c, err := New(e.root, e.dir, e.repo, &opts)
 	if err != nil {
 		e.t.Fatal(err)
@@ -390,5 +394,22 @@ func (e *endpoint) have(want map[string]int64) {
 		}
 	}
 }
+
+// quick is the real file system without waiting for the disk.
+type quick struct{ durable.FS }
+
+func (q quick) SyncDir(string) error { return nil }
+
+func (q quick) OpenFile(name string, flag int, perm fs.FileMode) (durable.File, error) {
+	file, err := q.FS.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return quickFile{file}, nil
+}
+
+type quickFile struct{ durable.File }
+
+func (quickFile) Sync() error { return nil }
 
 func (e *endpoint) clock() func() time.Time { return func() time.Time { return e.now } }

@@ -190,12 +190,14 @@ type floor struct {
 	Of   string    `json:"of,omitempty"`
 }
 
+// floorFile holds a line of JSON and its SHA-256, so that damage makes it absent
+// and not a floor that nothing can reach.
 const floorFile = "floor"
 
 func (s *store) floor() floor {
 	var f floor
-	data := s.read(floorFile, 4<<10)
-	if json.Unmarshal(data, &f) != nil || f.Root < 0 {
+	data, sum, _ := bytes.Cut(s.read(floorFile, 4<<10), []byte("\n"))
+	if string(bytes.TrimSpace(sum)) != sum256(data) || json.Unmarshal(data, &f) != nil {
 		return floor{}
 	}
 	return f
@@ -206,5 +208,5 @@ func (s *store) setFloor(f floor) error {
 	if err != nil {
 		return err
 	}
-	return s.write(floorFile, append(data, '\n'))
+	return s.write(floorFile, fmt.Appendf(nil, "%s\n%s\n", data, sum256(data)))
 }

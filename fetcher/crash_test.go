@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetcher
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/waybill-project/waybill/internal/durable"
+	"github.com/waybill-project/waybill/repo/layout"
+)
+
+var errDisk = errors.New("disk trouble")
+
+// failing makes operation number at fail, and with dead also all later ones, as
+// if the process had been killed there.
+type failing struct {
+	durable.FS
+	n, at int
+	dead  bool
+}
+
+func (f *failing) fail() error {
+	f.n++
+	if f.n == f.at || f.dead && f.n > f.at {
+		return errDisk
+	}
+	return nil
+}
+
+func (f *failing) OpenFile(name string, flag int, perm fs.FileMode) (durable.File, error) {
+	if flag&(os.O_WRONLY|os.O_RDWR|os.O_CREATE) != 0 {
+		if err := f.fail(); err != nil {
+			return nil, err
+		}
+	}
+	file, err := f.FS.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return failingFile{file, f}, nil
+}
+
+func (f *failing) Rename(from, to string) error {
+	if err := f.fail(); err != nil {
+		return err
+	}
+	return f.FS.Rename(from, to)
+}
+
+func (f *failing) Remove(name string) error {
+	if err := f.fail(); err != nil {
+		return err
+	}
+	return f.FS.Remove(name)
+}
+
+func (f *failing) Mkdir(name string, perm fs.FileMode) error {
+	if err := f.fail(); err != nil {
+		return err
+	}
+	return f.FS.Mkdir(name, perm)
+}
+
+func (f *failing) SyncDir(name string) error {
+	if err := f.fail(); err != nil {
+		return err
+	}
+	return f.FS.SyncDir(name)
+}
+
+type failingFile struct {
+	durable.File
+	f *failing
+}
+
+func (f failingFile) Write(p []byte) (int, error) {
+	if err := f.f.fail(); err != nil {
+		n, _ := f.File.Write(p[:len(p)/2])
+		return n, err
+	}
+	return f.File.Write(p)
+}
+
+func (f failingFile) Sync() error {
+	if err := f.f.fail(); err != nil {
+		return err
+	}
+	return f.File.Sync()
+}
+
+// Every disk operation of an update and a download fails once, alone or with all
+// that follow. The next run must succeed, and no version may have gone back.
+func TestDiskFailsAtEveryOperation(t *testing.T) {
+	content := pattern(100 << 10)
+	for _, dead := range []bool{false, true} {
+		for at := 1; ; at++ {
+			if at > 300 {
+				t.Fatal("does not end")
+			}
+			s := newSim(t)
+			s.add("targets", "file", []byte("old"))
+			s.delegate("targets", "A", nil)
+			s.store("A")
+			s.release("targets")
+			e := s.endpoint()
+			dest := filepath.Join(t.TempDir(), "file")
+			if err := e.download("file", dest); err != nil {
+				t.Fatal(err)
+			}
+			old := s.objects[layout.Timestamp]
+			s.rotate("snapshot", "snapshot-new")
+			s.publish("root")
+			s.add("targets", "file", content)
+			s.add("A", "other", content)
+			s.release("targets", "A")
+			f := &failing{FS: quick{durable.OS()}, at: at, dead: dead}
+			e.opts.files = f
+			err := errors.Join(e.download("file", dest), e.lookup("other"))
+			e.opts.files = nil
+			if f.n < at {
+				break
+			}
+			name := fmt.Sprintf("operation %d, dead %v", at, dead)
+			if err != nil && Class(err) != "local" {
+				t.Errorf("%s: class %s: %v", name, Class(err), err)
+			}
+			got, readErr := os.ReadFile(dest)
+			if readErr != nil || string(got) != "old" && !bytes.Equal(got, content) {
+				t.Errorf("%s: %d bytes, %v", name, len(got), readErr)
+			}
+			if err := errors.Join(e.download("file", dest), e.lookup("other")); err != nil {
+				t.Errorf("%s: next run: %v", name, err)
+			}
+			e.have(versions{"root": 2, "snapshot": 3, "targets": 3, "A": 2})
+			s.put(layout.Timestamp, old)
+			if err := e.refresh(); err == nil {
+				t.Errorf("%s: went back", name)
+			}
+			if left, _ := filepath.Glob(filepath.Join(e.dir, ".*")); len(left) > 0 {
+				t.Errorf("%s: left %q", name, left)
+			}
+		}
+	}
+}
+
+func (e *endpoint) lookup(name string) error {
+	_, err := e.client().Target(context.Background(), name)
+	return err
+}
+
+// Metadata whose transfer breaks off is asked for again, a few times.
+func TestBrokenMetadataTransfer(t *testing.T) {
+	for breaks, ok := range map[int]bool{3: true, 4: false} {
+		s := newSim(t)
+		left := breaks
+		s.open = func(name string, _ Request) (*Response, error) {
+			if name != layout.Timestamp || left == 0 {
+				return nil, nil
+			}
+			left--
+			data := s.objects[name]
+			return &Response{Body: io.NopCloser(cut{bytes.NewReader(data[:20])}), Size: int64(len(data))}, nil
+		}
+		err := s.endpoint().refresh()
+		if (err == nil) != ok || err != nil && Class(err) != "network" {
+			t.Errorf("%d: %v", breaks, err)
+		}
+	}
+}
+
+// Many targets in one role must not cost much; figures come from -bench.
+func BenchmarkRefresh31000(b *testing.B) {
+	t := &testing.T{}
+	s := newSim(t)
+	files := s.md["targets"]["targets"].(map[string]any)
+	for i := range 31_000 {
+		files[fmt.Sprintf("product/1.%d.0/linux-amd64/file-%06d", i%100, i)] = map[string]any{
+			"length": i, "hashes": map[string]any{"sha256": strings.Repeat("0123456789abcdef", 4)},
+		}
+	}
+	s.release("targets")
+	dir := b.TempDir()
+	b.ReportAllocs()
+	for b.Loop() {
+		e := &endpoint{t: t, repo: s, root: s.objects[layout.Root(1)], dir: dir, now: epoch}
+		if err := e.lookup("product/1.5.0/linux-amd64/file-000005"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,1 @@
+hello from version 1.0.0
