@@ -18,6 +18,7 @@ import (
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/waybill-project/waybill/internal/durable"
+	"github.com/waybill-project/waybill/policy"
 	"github.com/waybill-project/waybill/repo/layout"
 )
 
@@ -33,12 +34,13 @@ const MaxChange = 128 << 20
 // built on, so that a holder of an offline key can see what would change, and
 // check it, without any access to the repository. Byte strings are base64.
 type Change struct {
-	Schema    int        `json:"schema"` // 1
-	Created   time.Time  `json:"created"`
-	Title     string     `json:"title"`
-	Base      *Base      `json:"base,omitempty"` // absent in the first publication
-	Documents []Document `json:"documents"`
-	Files     []File     `json:"files,omitempty"`
+	Schema    int           `json:"schema"` // 1
+	Created   time.Time     `json:"created"`
+	Title     string        `json:"title"`
+	Base      *Base         `json:"base,omitempty"` // absent in the first publication
+	Documents []Document    `json:"documents"`
+	Files     []File        `json:"files,omitempty"`
+	Deltas    []DeltaReport `json:"deltas,omitempty"` // what became of the patches
 }
 
 // Base is the signed metadata that a change was built on.
@@ -299,22 +301,60 @@ func signMetadata(ctx context.Context, role string, data []byte, a authority, ke
 	return out, nil
 }
 
-// VerifyFiles re-hashes the files that the change vouches for, found below dir
-// by their target name or by the last part of it.
+// VerifyFiles re-hashes what the documents newly vouch for: every target that is
+// new or changed must lie below dir, under its target name or the last part of
+// it. Documents that travel inside the change are checked there. Patches are left
+// out: nobody trusts them, their result is what is signed.
 func (c *Change) VerifyFiles(dir string) error {
-	for _, f := range c.Files {
-		if f.Content != nil {
+	for _, d := range c.Documents {
+		if d.Role == metadata.ROOT {
 			continue
 		}
-		path := filepath.Join(dir, filepath.FromSlash(f.Target))
-		if _, err := os.Stat(path); err != nil {
-			path = filepath.Join(dir, filepath.Base(f.Target))
+		news, err := c.newTargets(&d)
+		if err != nil {
+			return err
 		}
-		if err := checkFile(path, f.Length, f.SHA256); err != nil {
-			return fmt.Errorf("%s: %w", f.Target, err)
+		for _, name := range sortedKeys(news) {
+			if err := c.verifyFile(dir, name, news[name]); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
 		}
 	}
 	return nil
+}
+
+// newTargets gives the entries of a document that its base does not have.
+func (c *Change) newTargets(d *Document) (map[string]*metadata.TargetFiles, error) {
+	next, err := parseTargets(d.Role, d.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	news := next.Signed.Targets
+	if c.Base == nil || c.Base.Roles[d.Role] == nil {
+		return news, nil
+	}
+	old, err := parseTargets(d.Role, c.Base.Roles[d.Role])
+	if err != nil {
+		return nil, err
+	}
+	for name, was := range old.Signed.Targets {
+		if now := news[name]; now != nil && now.Equal(*was) {
+			delete(news, name)
+		}
+	}
+	return news, nil
+}
+
+func (c *Change) verifyFile(dir, name string, t *metadata.TargetFiles) error {
+	sum := t.Hashes["sha256"].String()
+	if f := c.file(name, sum); f != nil && f.Content != nil || matches([]string{policy.PathsDeltas}, name) {
+		return nil
+	}
+	path := filepath.Join(dir, filepath.FromSlash(name))
+	if _, err := os.Stat(path); err != nil {
+		path = filepath.Join(dir, filepath.Base(name))
+	}
+	return checkFile(path, t.Length, sum)
 }
 
 func checkFile(path string, length int64, sum string) error {

@@ -76,6 +76,7 @@ func (d *Draft) bases(doc *release.Channel, to *release.Release) []release.Relea
 // delta makes one patch and adds its edge, or reports why there is none.
 func (d *Draft) delta(ctx context.Context, doc *release.Channel, from, to *release.Release) error {
 	report := DeltaReport{Product: doc.Product, Platform: doc.Platform, Channel: doc.Channel, From: from.Version, To: to.Version, Full: to.Artifact.Length}
+	d.repo.opts.Progress(fmt.Sprintf("making the delta of %s for %s from %s to %s", doc.Product, doc.Platform, from.Version, to.Version))
 	for _, format := range d.repo.policy.Deltas.Formats {
 		path, err := d.patch(ctx, format, from.Artifact, to.Artifact)
 		if errors.Is(err, diff.ErrBudget) || errors.Is(err, errNoArtifact) {
@@ -90,16 +91,7 @@ func (d *Draft) delta(ctx context.Context, doc *release.Channel, from, to *relea
 		}
 	}
 	d.reports = append(d.reports, report)
-	d.repo.opts.Progress(report.String())
 	return nil
-}
-
-func (r DeltaReport) String() string {
-	s := fmt.Sprintf("delta %s %s -> %s (%s)", r.Product, r.From, r.To, r.Platform)
-	if r.Dropped != "" {
-		return s + ": dropped: " + r.Dropped
-	}
-	return fmt.Sprintf("%s: %d bytes, %.2f%% of the full %d", s, r.Size, 100*float64(r.Size)/float64(max(r.Full, 1)), r.Full)
 }
 
 func (d *Draft) addEdge(doc *release.Channel, from, to *release.Release, format, path string, report *DeltaReport) error {

@@ -102,7 +102,7 @@ func (d *Draft) layOver(pending *Change) error {
 			return err
 		}
 	}
-	d.files = slices.Clone(pending.Files)
+	d.files, d.reports = slices.Clone(pending.Files), slices.Clone(pending.Deltas)
 	d.titles = []string{pending.Title}
 	return nil
 }
@@ -229,7 +229,7 @@ func (d *Draft) document(ctx context.Context, name string, max int64) ([]byte, e
 
 // Change makes the change file of what was edited: nil if nothing differs.
 func (d *Draft) Change() (*Change, error) {
-	c := &Change{Schema: 1, Created: d.repo.opts.Now().UTC(), Title: strings.Join(d.titles, "; "), Base: d.live.base()}
+	c := &Change{Schema: 1, Created: d.repo.opts.Now().UTC(), Title: strings.Join(d.titles, "; "), Base: d.live.base(), Deltas: d.reports}
 	for _, role := range d.order() {
 		doc, err := d.documentFor(role)
 		if err != nil {
@@ -296,9 +296,6 @@ func finish[T metadata.Roles](d *Draft, role string, signed *T, version *int64, 
 	}
 	return &Document{Role: role, Version: *version, Metadata: data}, nil
 }
-
-// Reports tells what became of the patches made in this draft.
-func (d *Draft) Reports() []DeltaReport { return d.reports }
 
 func (d *Draft) product(name string) (policy.Product, error) {
 	if err := release.CheckProduct(name); err != nil {

@@ -98,6 +98,24 @@ func TestInspectRelease(t *testing.T) {
 	}
 }
 
+// A change whose file list is harmless, while its metadata lists something else.
+func TestVerifyFilesLooksAtTheDocuments(t *testing.T) {
+	w := newWorld(t)
+	r := w.initialise()
+	d, err := r.Begin(ctx, nil)
+	w.must(err)
+	path := w.program("1")
+	w.must(d.Add(ctx, Artifact{Product: "app", Version: "1.0.0", Platform: "linux-amd64", Path: path, Channels: []string{"stable"}}))
+	c, err := d.Change()
+	w.must(err)
+	w.must(c.VerifyFiles(filepath.Dir(path)))
+	doc := c.document(metadata.TARGETS)
+	doc.Metadata = swap(doc.Metadata, c.Files[0].SHA256, strings.Repeat("6", 64))
+	if err := c.VerifyFiles(filepath.Dir(path)); err == nil {
+		t.Error("the metadata lists another file than the one that was hashed")
+	}
+}
+
 // What an attacker between the machines can do to a change file.
 func TestInspectRefusesAnotherHistory(t *testing.T) {
 	w, other := newWorld(t), newWorld(t)

@@ -69,6 +69,7 @@ func (r *Repo) publish(ctx context.Context, c *Change, sign SignFunc, opts *Publ
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	p := &publication{repo: r, change: c, sign: sign, now: r.opts.Now().UTC(), files: map[string]bool{}}
+	p.result.Deltas = c.Deltas
 	if opts != nil {
 		p.opts = *opts
 	}
@@ -132,11 +133,7 @@ func (r *Repo) commitOnce(ctx context.Context, edit func(context.Context, *Draft
 	if c == nil {
 		c = &Change{Schema: 1} // says so, with the versions in force
 	}
-	done, err := r.Publish(ctx, c, sign, opts)
-	if done != nil {
-		done.Deltas = d.reports
-	}
-	return done, err
+	return r.Publish(ctx, c, sign, opts)
 }
 
 // A publication is one run of Publish.

@@ -86,7 +86,7 @@ func (a *app) globalFlags(root *cobra.Command) {
 	f.StringVar(&a.policyFile, "policy", "", "policy `FILE` ($WAYBILL_POLICY, else waybill.yaml)")
 	f.StringVar(&a.repoURL, "repo", "", "bucket `URL` or folder: s3://, gs://, azblob://, file:///DIR ($WAYBILL_REPO)")
 	f.StringVar(&a.changeFile, "change", "", "pending change `FILE` (else .waybill/change.json beside the policy)")
-	f.Int64Var(&a.continueFrom, "continue-from", 0, "accept snapshot `N` although newer signed metadata lies in the bucket")
+	f.Int64Var(&a.continueFrom, "continue-from", 0, "build on timestamp `N` although the bucket holds signs of a newer one")
 	f.IntVar(&a.passphraseFD, "passphrase-fd", -1, "read the passphrase of private keys from file descriptor `N`")
 	f.BoolVar(&a.asJSON, "json", false, "print one JSON object, also for an error")
 }
