@@ -92,7 +92,14 @@ type LocalError struct {
 	Err  error
 }
 
-func (e *LocalError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
+func (e *LocalError) Error() string {
+	var named *fs.PathError
+	if errors.As(e.Err, &named) && named.Path == e.Path {
+		return e.Err.Error()
+	}
+	return fmt.Sprintf("%s: %v", e.Path, e.Err)
+}
+
 func (e *LocalError) Unwrap() error { return e.Err }
 
 // Class names whose fault err is, in one word: "canceled", "expired",

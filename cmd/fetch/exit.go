@@ -115,7 +115,7 @@ func ofDisk(err error) *cli.Error {
 	case errors.As(err, &installing):
 		return &cli.Error{Code: cli.Local, Hint: "the installed version is whole; make the place writable for this user and run it again"}
 	case errors.As(err, &disk), errors.As(err, &path), errors.As(err, &link):
-		return &cli.Error{Code: cli.Local}
+		return &cli.Error{Code: cli.Local, Hint: "the installed version is as it was; make room, or the path usable for this user, and run it again"}
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func ofUse(err error) *cli.Error {
 	case errors.Is(err, repo.ErrUnknown):
 		return &cli.Error{Code: cli.NoSuch, Hint: "correct the name, or add it to the policy file; `waybill status` lists what is published"}
 	case errors.Is(err, repo.ErrInvalid):
-		return &cli.Error{Code: cli.Refused}
+		return &cli.Error{Code: cli.Refused, Hint: "nothing was published; what is published never changes, so use a new version, or another name"}
 	case errors.Is(err, repo.ErrEmpty):
 		return &cli.Error{Code: cli.NoSuch, Hint: "publish the change that `waybill init` staged: waybill sign, then waybill publish"}
 	case strings.HasPrefix(err.Error(), "unknown command"):
@@ -130,7 +130,7 @@ func ofDisk(err error) *cli.Error {
 	case errors.Is(err, fs.ErrExist):
 		return &cli.Error{Code: cli.Local, Hint: "nothing is ever overwritten here; choose another name"}
 	case errors.As(err, &pe), errors.As(err, &le), errors.As(err, &de):
-		return &cli.Error{Code: cli.Local}
+		return &cli.Error{Code: cli.Local, Hint: "check the path and its permissions; nothing was published"}
 	}
 	return nil
 }
