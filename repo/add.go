@@ -301,6 +301,9 @@ func (d *Draft) Retract(ctx context.Context, product, version, reason, fallback 
 	if !d.exists(product, version) || fallback != "" && !d.exists(product, fallback) {
 		return fmt.Errorf("%s %s (fallback %q): %w", product, version, fallback, ErrUnknown)
 	}
+	if fallback != "" && release.Compare(fallback, version) >= 0 {
+		return fmt.Errorf("the fallback %s is not lower than %s: %w", fallback, version, ErrInvalid)
+	}
 	standing, err := d.standing(ctx, product)
 	if err != nil {
 		return err

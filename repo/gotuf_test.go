@@ -25,7 +25,7 @@ func TestGoTUFReadsOurRepository(t *testing.T) {
 	w.root = []string{"dave", "erin"}
 	w.roles = map[string]string{"targets": "r2", "snapshot": "s2", "timestamp": "t2", "channels": "c2", "deltas": "d2"}
 	w.extra = []string{"release", "online"}
-	w.must(w.rotate(r, nil, "alice", "bob", "dave", "erin"))
+	w.must(w.rotate(nil, "alice", "bob", "dave", "erin"))
 	w.release(w.open(), "1.2.0", "stable")
 	w.goTUF(dir, "1.2.0")
 	w.goTUF(t.TempDir(), "1.2.0")

@@ -36,7 +36,6 @@ type world struct {
 	pin     string
 	extra   []string // keys listed without a role
 	plain   bool     // no delegations
-	changed map[string]string
 }
 
 func newWorld(t testing.TB) *world {

@@ -152,7 +152,6 @@ type publication struct {
 	renewAll  bool       // new snapshot and timestamp although no document changed
 	snapshot  *Document
 	timestamp *Document
-	staged    map[string][]byte
 	files     map[string]bool
 }
 

@@ -223,10 +223,10 @@ func TestRefreshWithoutTheReleaseKeyWarns(t *testing.T) {
 }
 
 // rotate edits the policy, stages, has the holders sign, and publishes.
-func (w *world) rotate(r *Repo, opts *PublishOptions, holders ...string) error {
+func (w *world) rotate(opts *PublishOptions, holders ...string) error {
 	w.t.Helper()
 	w.read()
-	r = w.open()
+	r := w.open()
 	c := w.stage(r)
 	for _, name := range holders {
 		w.holder(c, name)
@@ -277,7 +277,7 @@ func TestRotations(t *testing.T) {
 			w.must(err)
 			w.must(warm.Refresh(ctx))
 			test.edit(w)
-			w.must(w.rotate(r, &PublishOptions{OldKeysLost: test.lost}, test.holders...))
+			w.must(w.rotate(&PublishOptions{OldKeysLost: test.lost}, test.holders...))
 			w.must(warm.Refresh(ctx))
 			r = w.open()
 			w.release(r, "1.1.0", "stable")
@@ -299,11 +299,11 @@ func TestRotations(t *testing.T) {
 
 func TestRotationWithoutOldKeyIsRefused(t *testing.T) {
 	w := newWorld(t)
-	r := w.initialise()
+	w.initialise()
 	w.roles["targets"] = "release2"
 	w.absent["release"] = true
 	var threshold *ThresholdError
-	if err := w.rotate(r, nil, "alice", "bob"); !errors.As(err, &threshold) || threshold.Role != metadata.TARGETS || threshold.By != "root 1" {
+	if err := w.rotate(nil, "alice", "bob"); !errors.As(err, &threshold) || threshold.Role != metadata.TARGETS || threshold.By != "root 1" {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -387,9 +387,32 @@ func TestTimestampPutBackIsNoticed(t *testing.T) {
 		t.Errorf("deleted: %v", err)
 	}
 	w.must(os.WriteFile(path, old, 0o644))
-	told := w.openWith(&Options{Work: t.TempDir(), ContinueFrom: 2})
-	if _, err := told.Status(ctx); err != nil {
-		t.Errorf("told to go on: %v", err)
+	for _, work := range []string{t.TempDir(), w.work} {
+		told := w.openWith(&Options{Work: work, ContinueFrom: 2})
+		if _, err := told.Status(ctx); err != nil {
+			t.Errorf("told to go on: %v", err)
+		}
+	}
+	if _, err := w.open().Status(ctx); !errors.Is(err, ErrPutBack) {
+		t.Errorf("told only once: %v", err)
+	}
+}
+
+// A machine without a memory publishes on top of a timestamp that was put back
+// by one step, so that there are two timestamps of one number.
+func TestSecondTimestampOfOneNumberIsNoticed(t *testing.T) {
+	w := newWorld(t)
+	r := w.initialise()
+	w.release(r, "1.0.0", "stable")
+	path := filepath.Join(w.bucket, "metadata", "timestamp.json")
+	old, err := os.ReadFile(path)
+	w.must(err)
+	w.release(r, "1.1.0", "stable")
+	w.must(os.WriteFile(path, old, 0o644))
+	_, err = w.openWith(&Options{Work: t.TempDir()}).Refresh(ctx, w.sign)
+	w.must(err)
+	if _, err := r.Refresh(ctx, w.sign); !errors.Is(err, ErrPutBack) {
+		t.Errorf("the machine that remembers the other one: %v", err)
 	}
 }
 

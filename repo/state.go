@@ -3,6 +3,7 @@
 package repo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/waybill-project/waybill/fetcher"
+	"github.com/waybill-project/waybill/internal/durable"
 	"github.com/waybill-project/waybill/repo/layout"
 )
 
@@ -62,10 +64,37 @@ func (r *Repo) loadFor(ctx context.Context, c *Change, oldKeysLost bool) (*state
 		src.hidden = layout.Root(c.document(metadata.ROOT).Version)
 		err = r.follow(ctx, s, src, true)
 	}
+	if err == nil && !bytes.Equal(s.raw[metadata.TIMESTAMP], stamp) {
+		err = fmt.Errorf("the bucket has another timestamp %d than this machine has seen: %w", s.timestamp.Signed.Version, ErrPutBack)
+	}
+	if err != nil && r.opts.ContinueFrom > 0 && (errors.Is(err, ErrPutBack) || errors.Is(err, fetcher.ErrRollback)) {
+		err = r.startMemoryAnew(ctx, s, src, err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return s, r.checkLineage(ctx, s)
+}
+
+// startMemoryAnew follows the operator's word that a timestamp is the one to go
+// on from, although this machine has seen a newer one. What it remembers is set
+// aside, not deleted: it may be wanted to restore the newer one.
+func (r *Repo) startMemoryAnew(ctx context.Context, s *state, src fetcher.Source, why error) error {
+	if err := r.follow(ctx, s, src, true); err != nil {
+		return err
+	}
+	if s.timestamp.Signed.Version != r.opts.ContinueFrom {
+		return fmt.Errorf("the bucket has timestamp %d, not %d: %w", s.timestamp.Signed.Version, r.opts.ContinueFrom, why)
+	}
+	if r.opts.Work == "" {
+		return nil
+	}
+	aside := fmt.Sprintf("trust-until-%s", r.opts.Now().UTC().Format("20060102T150405Z"))
+	err := durable.Replace(durable.OS(), filepath.Join(r.opts.Work, "trust"), filepath.Join(r.opts.Work, aside))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func (r *Repo) listNumbers(ctx context.Context, s *state) error {

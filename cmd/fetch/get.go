@@ -3,10 +3,13 @@
 package main
 
 import (
+	"io"
+	"os"
 	"path"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/waybill-project/waybill/fetcher/update"
 	"github.com/waybill-project/waybill/internal/cli"
 )
 
@@ -34,6 +37,9 @@ name only once it is verified.`,
 			if err != nil {
 				return err
 			}
+			if output == "-" {
+				return a.getToStdout(c, u, args[0])
+			}
 			if output == "" {
 				output = path.Base(args[0])
 			}
@@ -49,6 +55,29 @@ name only once it is verified.`,
 			return a.object(getResult{t.Name, dest, t.Length, t.Hashes, t.Role})
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "", "`FILE` to write; else the last part of the target's name, here")
+	c.Flags().StringVarP(&output, "output", "o", "", "`FILE` to write, - for standard output; else the last part of the target's name, here")
 	return c
+}
+
+// getToStdout prints a file, which lies in a private folder until it is verified.
+func (a *app) getToStdout(c *cobra.Command, u *update.Updater, target string) error {
+	if a.asJSON {
+		return usagef(c, "-o - and --json both want standard output")
+	}
+	dir, err := os.MkdirTemp("", "fetch-get-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	dest := filepath.Join(dir, "target")
+	if _, err := u.Get(c.Context(), target, dest); err != nil {
+		return err
+	}
+	f, err := os.Open(dest)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(a.stdout, f)
+	return err
 }

@@ -93,7 +93,7 @@ func ofRace(err error) *cli.Error {
 	case errors.Is(err, repo.ErrConflict), errors.Is(err, store.ErrChanged):
 		return &cli.Error{Code: cli.Conflict, Hint: "another publisher was faster and nothing of yours was published; stage the change again"}
 	case errors.Is(err, repo.ErrPutBack):
-		return &cli.Error{Code: cli.Verification, Hint: "find out who put an old timestamp.json back; to go on from it on purpose, --continue-from N"}
+		return &cli.Error{Code: cli.Verification, Hint: "find out who put an old timestamp.json back or removed it; the newest one that this machine saw is in .waybill/trust. To go on from an old one on purpose: --continue-from N, its version"}
 	}
 	return nil
 }

@@ -33,8 +33,7 @@ var allowed = map[string][]string{
 	"repo/serve":       {"repo/layout", "repo/store", "golang.org/x/time/rate"},
 	"repo": {"policy", "delta", "delta/diff", "fetcher", "repo/layout", "repo/release", "repo/store", "internal/durable",
 		"github.com/theupdateframework/go-tuf/v2/metadata", "github.com/secure-systems-lab/go-securesystemslib/cjson"},
-	"fetcher": {"delta", "repo/layout", "repo/release", "internal/durable",
-		"github.com/theupdateframework/go-tuf/v2/metadata", "github.com/cenkalti/backoff/v5"},
+	"fetcher":           {"delta", "repo/layout", "repo/release", "internal/durable"},
 	"fetcher/install":   {"repo/release", "internal/durable", "golang.org/x/sys/..."},
 	"fetcher/update":    {"delta", "fetcher", "fetcher/install", "repo/layout", "repo/release", "internal/durable"},
 	"internal/durable":  {"github.com/gofrs/flock", "golang.org/x/sys/..."},
@@ -47,8 +46,7 @@ var allowed = map[string][]string{
 var neverInFetch = []string{
 	"gocloud.dev", "cloud.google.com", "github.com/aws", "github.com/Azure", "github.com/sigstore/sigstore/pkg/signature/kms",
 	"github.com/gabstv/go-bsdiff", "github.com/dsnet/compress", "go.yaml.in/yaml", "gopkg.in/yaml",
-	"github.com/theupdateframework/go-tuf/v2/metadata/updater", "github.com/theupdateframework/go-tuf/v2/metadata/fetcher",
-	"github.com/theupdateframework/go-tuf/v2/metadata/config", "github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata",
+	"github.com/theupdateframework",
 	module + "/signer", module + "/policy", module + "/keys", module + "/delta/diff", module + "/repo/store", module + "/repo/serve",
 }
 
