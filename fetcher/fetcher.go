@@ -22,6 +22,7 @@ package fetcher
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -141,6 +142,32 @@ func Fingerprint(root []byte) (fingerprint string, err error) {
 		return "", err
 	}
 	return d.fingerprint(), nil
+}
+
+// CheckMetadata judges the form of one metadata file as a Client with default
+// limits would: strict JSON, every field that the specification defines, limits on
+// sizes and counts. It checks no signature. For publishers, before they ask for
+// signatures that clients would not accept. Errors are *VerifyError.
+func CheckMetadata(role string, data []byte) (err error) {
+	defer guard(&err)
+	limits := Limits{}.withDefaults()
+	most := limits.Metadata
+	switch role {
+	case "root":
+		most = limits.Root
+		_, err = parseRoot(data)
+	case "timestamp":
+		most = limits.Timestamp
+		_, err = parseTimestamp(data)
+	case "snapshot":
+		_, err = parseSnapshot(data)
+	default:
+		_, err = parseTargets(data, role)
+	}
+	if err == nil && int64(len(data)) > most {
+		err = &VerifyError{Role: role, Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, most)}
+	}
+	return err
 }
 
 // Roots returns the verified roots as received, from the one given to New to

@@ -75,10 +75,17 @@ func (c *Client) Channel(ctx context.Context, product, channel, platform string)
 }
 
 // Artifact returns the file of a release that ch offers. Its own entry decides:
-// an identity other than that of the release is ErrWrongSoftware, other length or hash
-// than the channel document says is ErrMismatch.
+// a name or an identity other than that of the release is ErrWrongSoftware, other
+// length or hash than the channel document says is ErrMismatch.
+//
+// The name matters because roles for documents and patches may have online keys:
+// they are delegated names that no artifact can have, so what they sign is never
+// taken for software.
 func (c *Client) Artifact(ctx context.Context, ch *release.Channel, rel *release.Release) (_ *Target, err error) {
 	defer guard(&err)
+	if err := checkArtifactName(ch, rel); err != nil {
+		return nil, err
+	}
 	t, err := c.Target(ctx, rel.Artifact.Target)
 	if err != nil {
 		if Class(err) == "absent" {
@@ -97,6 +104,15 @@ func (c *Client) Artifact(ctx context.Context, ch *release.Channel, rel *release
 		return nil, t.fault(ErrMismatch, errors.New("the channel document says another length or hash"))
 	}
 	return t, nil
+}
+
+func checkArtifactName(ch *release.Channel, rel *release.Release) error {
+	name := rel.Artifact.Target
+	file, ok := strings.CutPrefix(name, release.ArtifactTarget(ch.Product, rel.Version, ch.Platform, ""))
+	if !ok || file == "" || strings.Contains(file, "/") {
+		return &VerifyError{Target: name, Err: fmt.Errorf("%w: not the name of an artifact of %s %s for %s", ErrWrongSoftware, ch.Product, rel.Version, ch.Platform)}
+	}
+	return nil
 }
 
 func checkIdentity(id *release.Identity, ch *release.Channel, rel *release.Release) error {

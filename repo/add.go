@@ -197,12 +197,32 @@ func (d *Draft) channel(ctx context.Context, product, channel, platform string) 
 	return release.ParseChannel(data)
 }
 
+// setChannel lists a channel's document. If it has grown too large, the oldest
+// releases lose their patches, and then their place.
 func (d *Draft) setChannel(doc *release.Channel) error {
 	data, err := doc.Encode()
+	for errors.Is(err, release.ErrMalformed) && shrink(doc) {
+		data, err = doc.Encode()
+	}
 	if err != nil {
 		return err
 	}
 	return d.setDocument(release.ChannelTarget(doc.Product, doc.Channel, doc.Platform), data)
+}
+
+func shrink(doc *release.Channel) bool {
+	slices.SortFunc(doc.Releases, func(a, b release.Release) int { return release.Compare(b.Version, a.Version) })
+	for i := len(doc.Releases) - 1; i > 0; i-- {
+		if len(doc.Releases[i].Deltas) > 0 {
+			doc.Releases[i].Deltas = nil
+			return true
+		}
+	}
+	if len(doc.Releases) > 1 {
+		doc.Releases = doc.Releases[:len(doc.Releases)-1]
+		return true
+	}
+	return false
 }
 
 // Promote offers in one channel what another one offers already. Without

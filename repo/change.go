@@ -20,6 +20,7 @@ import (
 	"github.com/waybill-project/waybill/internal/durable"
 	"github.com/waybill-project/waybill/policy"
 	"github.com/waybill-project/waybill/repo/layout"
+	"github.com/waybill-project/waybill/repo/release"
 )
 
 // MaxChange is the largest change file that is read, in bytes.
@@ -97,7 +98,7 @@ func (c *Change) check() error {
 			return fmt.Errorf("%s is there twice", d.Role)
 		}
 		seen[d.Role] = true
-		if err := d.check(); err != nil {
+		if err := d.check(c.Created); err != nil {
 			return fmt.Errorf("%s: %w", d.Role, err)
 		}
 	}
@@ -107,30 +108,6 @@ func (c *Change) check() error {
 		}
 	}
 	return nil
-}
-
-func (d *Document) check() error {
-	if d.Role != metadata.ROOT && d.Role != metadata.TARGETS {
-		if err := layout.CheckRole(d.Role); err != nil {
-			return err
-		}
-	}
-	md, err := parse(d.Role, d.Metadata)
-	if err != nil {
-		return err
-	}
-	version := int64(0)
-	switch m := md.(type) {
-	case *metadata.Metadata[metadata.RootType]:
-		version = m.Signed.Version
-	case *metadata.Metadata[metadata.TargetsType]:
-		version = m.Signed.Version
-	}
-	if version != d.Version || version < 1 {
-		return fmt.Errorf("version %d holds version %d", d.Version, version)
-	}
-	_, err = payloadOf(d.Metadata)
-	return err
 }
 
 func (f *File) check() error {
@@ -148,7 +125,7 @@ func (f *File) check() error {
 
 // ReadChange reads a change file from disk.
 func ReadChange(path string) (*Change, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
@@ -186,14 +163,26 @@ func (c *Change) Merge(other *Change) error {
 		if theirs == nil || !sameSigned(mine.Metadata, theirs.Metadata) {
 			return fmt.Errorf("the two files differ in what %s is to be", mine.Role)
 		}
-		if err := mine.merge(theirs); err != nil {
+		if err := c.merge(mine, theirs); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (d *Document) merge(other *Document) error {
+// merge takes over each signature that this copy lacks, or has in a form that
+// does not verify.
+func (c *Change) merge(d, other *Document) error {
+	all, err := c.authorities(d.Role, false)
+	if err != nil {
+		return err
+	}
+	good := map[string]bool{}
+	for _, a := range all {
+		for _, id := range a.signed(d.Role, d.Metadata) {
+			good[id] = true
+		}
+	}
 	mine, err := openEnvelope(d.Metadata)
 	if err != nil {
 		return err
@@ -203,8 +192,8 @@ func (d *Document) merge(other *Document) error {
 		return err
 	}
 	for _, sig := range theirs.Signatures {
-		if !slices.ContainsFunc(mine.Signatures, func(s metadata.Signature) bool { return s.KeyID == sig.KeyID }) {
-			mine.Signatures = append(mine.Signatures, sig)
+		if !good[sig.KeyID] {
+			mine.add(sig)
 		}
 	}
 	d.Metadata, err = mine.encode()
@@ -301,26 +290,47 @@ func signMetadata(ctx context.Context, role string, data []byte, a authority, ke
 	return out, nil
 }
 
-// VerifyFiles re-hashes what the documents newly vouch for: every target that is
-// new or changed must lie below dir, under its target name or the last part of
-// it. Documents that travel inside the change are checked there. Patches are left
-// out: nobody trusts them, their result is what is signed.
-func (c *Change) VerifyFiles(dir string) error {
+// VerifyFiles re-hashes what the documents newly vouch for, and tells how many
+// files that were: every target that is new or changed must lie below dir, under
+// its target name or the last part of it. Channel and standing documents travel
+// inside the change and are checked there. Patches are left out: nobody trusts
+// them, their result is what is signed.
+func (c *Change) VerifyFiles(dir string) (int, error) {
+	n := 0
 	for _, d := range c.Documents {
 		if d.Role == metadata.ROOT {
 			continue
 		}
 		news, err := c.newTargets(&d)
 		if err != nil {
-			return err
+			return n, err
 		}
 		for _, name := range sortedKeys(news) {
-			if err := c.verifyFile(dir, name, news[name]); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+			if c.needsNoFile(name, news[name]) {
+				continue
 			}
+			if err := verifyFile(dir, name, news[name]); err != nil {
+				return n, fmt.Errorf("%s: %w", name, err)
+			}
+			n++
 		}
 	}
-	return nil
+	return n, nil
+}
+
+// needsNoFile tells the targets that VerifyFiles does not look for: documents of
+// ours that are in the change, and patches, which have no identity.
+func (c *Change) needsNoFile(name string, t *metadata.TargetFiles) bool {
+	if t.Custom != nil {
+		return false
+	}
+	_, _, _, channel := release.ParseChannelTarget(name)
+	_, standing := release.ParseStandingTarget(name)
+	if channel || standing {
+		f := c.file(name, t.Hashes["sha256"].String())
+		return f != nil && f.Content != nil
+	}
+	return matches([]string{policy.PathsDeltas}, name)
 }
 
 // newTargets gives the entries of a document that its base does not have.
@@ -338,23 +348,19 @@ func (c *Change) newTargets(d *Document) (map[string]*metadata.TargetFiles, erro
 		return nil, err
 	}
 	for name, was := range old.Signed.Targets {
-		if now := news[name]; now != nil && now.Equal(*was) {
+		if now := news[name]; now != nil && now.Equal(*was) && sameCustom(now, was) {
 			delete(news, name)
 		}
 	}
 	return news, nil
 }
 
-func (c *Change) verifyFile(dir, name string, t *metadata.TargetFiles) error {
-	sum := t.Hashes["sha256"].String()
-	if f := c.file(name, sum); f != nil && f.Content != nil || matches([]string{policy.PathsDeltas}, name) {
-		return nil
-	}
+func verifyFile(dir, name string, t *metadata.TargetFiles) error {
 	path := filepath.Join(dir, filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {
 		path = filepath.Join(dir, filepath.Base(name))
 	}
-	return checkFile(path, t.Length, sum)
+	return checkFile(path, t.Length, t.Hashes["sha256"].String())
 }
 
 func checkFile(path string, length int64, sum string) error {
@@ -369,7 +375,7 @@ func checkFile(path string, length int64, sum string) error {
 }
 
 func hashFile(path string) (int64, string, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return 0, "", err
 	}
@@ -380,4 +386,17 @@ func hashFile(path string) (int64, string, error) {
 		return 0, "", err
 	}
 	return n, hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// openRegular opens a file that has an end. It looks first: to open a pipe would
+// wait for its other end.
+func openRegular(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &os.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
+	}
+	return os.Open(path)
 }

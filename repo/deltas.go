@@ -4,6 +4,7 @@ package repo
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -126,9 +127,6 @@ func (d *Draft) patch(ctx context.Context, format string, from, to release.Artif
 	if err != nil {
 		return "", err
 	}
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
 	base, err := d.artifactFile(ctx, from)
 	if err != nil {
 		return "", err
@@ -137,7 +135,37 @@ func (d *Draft) patch(ctx context.Context, format string, from, to release.Artif
 	if err != nil {
 		return "", err
 	}
+	if provePatch(ctx, format, path, base, from, to) == nil {
+		return path, nil
+	}
 	return path, d.repo.makePatch(ctx, format, base, result, from, to, path)
+}
+
+// provePatch applies a patch that an earlier run has left: what lies in the
+// working folder is not believed.
+func provePatch(ctx context.Context, format, path, base string, from, to release.Artifact) error {
+	patch, err := openRegular(path)
+	if err != nil {
+		return err
+	}
+	defer patch.Close()
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return errNoArtifact
+	}
+	old, err := openRegular(base)
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	facts := delta.Info{Format: format, BaseLength: from.Length, ResultLength: to.Length, PatchLength: info.Size()}
+	if _, err := hex.Decode(facts.BaseSHA256[:], []byte(from.SHA256)); err != nil {
+		return err
+	}
+	if _, err := hex.Decode(facts.ResultSHA256[:], []byte(to.SHA256)); err != nil {
+		return err
+	}
+	return delta.Apply(ctx, facts, old, patch, io.Discard, nil)
 }
 
 func (r *Repo) makePatch(ctx context.Context, format, base, result string, from, to release.Artifact, path string) error {
@@ -159,7 +187,7 @@ func (r *Repo) makePatch(ctx context.Context, format, base, result string, from,
 
 // writeNew makes a file that appears under its name only when it is whole.
 func writeNew(path string, write func(io.Writer) error) error {
-	if err := durable.MkdirAll(durable.OS(), filepath.Dir(path), 0o755); err != nil {
+	if err := durable.MkdirAll(durable.OS(), filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".making-*")
@@ -197,7 +225,7 @@ func (d *Draft) artifactFile(ctx context.Context, a release.Artifact) (string, e
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", errNoArtifact, err)
 	}
-	if err := durable.MkdirAll(durable.OS(), filepath.Dir(path), 0o755); err != nil {
+	if err := durable.MkdirAll(durable.OS(), filepath.Dir(path), 0o700); err != nil {
 		return "", err
 	}
 	if err := d.live.client.Download(ctx, t, path); err != nil {

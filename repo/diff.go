@@ -6,13 +6,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
+	"github.com/waybill-project/waybill/repo/release"
 )
 
 var topRoles = []string{metadata.ROOT, metadata.TARGETS, metadata.SNAPSHOT, metadata.TIMESTAMP}
@@ -27,10 +27,7 @@ func diffRoots(was, next *metadata.RootType) []string {
 		}
 		lines = append(lines, diffAuthority(role, old, rootAuthority(next, role))...)
 	}
-	if was != nil && was.ConsistentSnapshot != next.ConsistentSnapshot {
-		lines = append(lines, fmt.Sprintf("consistent_snapshot %v -> %v", was.ConsistentSnapshot, next.ConsistentSnapshot))
-	}
-	return append(lines, unknownFields(next.UnrecognizedFields)...)
+	return lines
 }
 
 func diffAuthority(role string, was, next authority) []string {
@@ -41,8 +38,11 @@ func diffAuthority(role string, was, next authority) []string {
 		}
 	}
 	for _, id := range next.ids {
-		if !slices.Contains(was.ids, id) {
+		switch {
+		case !slices.Contains(was.ids, id):
 			lines = append(lines, fmt.Sprintf("+ %s key %s", role, describeKey(id, next.keys)))
+		case !sameKey(was.keys[id], next.keys[id]):
+			lines = append(lines, fmt.Sprintf("~ %s key %s is another key under the same id", role, describeKey(id, next.keys)))
 		}
 	}
 	if was.threshold != next.threshold {
@@ -59,8 +59,8 @@ func describeKey(id string, keys map[string]*metadata.Key) string {
 }
 
 // diffTargets says in plain words how two targets files differ; was is nil for
-// a new role.
-func diffTargets(was, next *metadata.TargetsType) []string {
+// a new role. files may hold the documents that they list.
+func diffTargets(was, next *metadata.TargetsType, files []File) []string {
 	old := map[string]*metadata.TargetFiles{}
 	if was != nil {
 		old = was.Targets
@@ -68,15 +68,14 @@ func diffTargets(was, next *metadata.TargetsType) []string {
 	var lines []string
 	for _, name := range sortedKeys(old, next.Targets) {
 		if line := diffTarget(name, old[name], next.Targets[name]); line != "" {
-			lines = append(lines, line)
+			lines = append(append(lines, line), documentLines(name, next.Targets[name], files)...)
 		}
 	}
 	var oldDelegations *metadata.Delegations
 	if was != nil {
 		oldDelegations = was.Delegations
 	}
-	lines = append(lines, diffDelegations(oldDelegations, next.Delegations)...)
-	return append(lines, unknownFields(next.UnrecognizedFields)...)
+	return append(lines, diffDelegations(oldDelegations, next.Delegations)...)
 }
 
 func diffTarget(name string, was, next *metadata.TargetFiles) string {
@@ -97,6 +96,52 @@ func describeTarget(name string, t *metadata.TargetFiles) string {
 		s += " " + string(compact(*t.Custom))
 	}
 	return s
+}
+
+// documentLines says what one of our own documents is about to say.
+func documentLines(name string, t *metadata.TargetFiles, files []File) []string {
+	_, _, _, isChannel := release.ParseChannelTarget(name)
+	_, isStanding := release.ParseStandingTarget(name)
+	if t == nil || !isChannel && !isStanding {
+		return nil
+	}
+	i := slices.IndexFunc(files, func(f File) bool {
+		return f.Target == name && f.Content != nil && f.SHA256 == t.Hashes["sha256"].String()
+	})
+	if i < 0 {
+		return []string{"    its content is not in the change"}
+	}
+	if isChannel {
+		return channelLines(files[i].Content)
+	}
+	return standingLines(files[i].Content)
+}
+
+func channelLines(content []byte) []string {
+	doc, err := release.ParseChannel(content)
+	if err != nil {
+		return []string{"    " + err.Error()}
+	}
+	var lines []string
+	for _, r := range doc.Releases {
+		lines = append(lines, fmt.Sprintf("    offers %s: %s, sha256 %s, %d deltas", r.Version, r.Artifact.Target, r.Artifact.SHA256, len(r.Deltas)))
+	}
+	return lines
+}
+
+func standingLines(content []byte) []string {
+	doc, err := release.ParseStanding(content)
+	if err != nil {
+		return []string{"    " + err.Error()}
+	}
+	var lines []string
+	if doc.Minimum != "" {
+		lines = append(lines, "    nothing below "+doc.Minimum+" is installed")
+	}
+	for _, r := range doc.Retracted {
+		lines = append(lines, fmt.Sprintf("    %s is retracted (%s), fallback %q", r.Version, r.Reason, r.Fallback))
+	}
+	return lines
 }
 
 func sameCustom(a, b *metadata.TargetFiles) bool {
@@ -162,14 +207,6 @@ func printable(s string) string {
 func allPrintable(lines []string) []string {
 	for i := range lines {
 		lines[i] = printable(lines[i])
-	}
-	return lines
-}
-
-func unknownFields(fields map[string]any) []string {
-	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		lines = append(lines, fmt.Sprintf("! a field that this version does not know: %q", name))
 	}
 	return lines
 }

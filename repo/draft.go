@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/waybill-project/waybill/policy"
@@ -120,6 +121,9 @@ func (s *state) checkBase(c *Change) error {
 		}
 		if base != live {
 			return fmt.Errorf("the change was made on %s %d, %d is in force now: %w", doc.Role, base, live, ErrConflict)
+		}
+		if err := checkStep(doc.Role, live, doc.Version); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -242,8 +246,9 @@ func (d *Draft) Change() (*Change, error) {
 	if len(c.Documents) == 0 {
 		return nil, nil
 	}
+	listed := c.listing()
 	for _, f := range d.files {
-		if c.lists(f) {
+		if listed[listedFile{f.Target, f.SHA256, f.Length}] {
 			c.Files = append(c.Files, f)
 		}
 	}
@@ -261,20 +266,16 @@ func (d *Draft) documentFor(role string) (*Document, error) {
 		if d.root == nil {
 			return nil, errors.New("the draft has no root: apply the policy first")
 		}
-		return finish(d, role, d.root, &d.root.Version, func() { d.root.Expires = expiry(d.repo.opts.Now(), d.repo.policy.Roles[role].Expires) })
+		return finish(d, role, d.root, &d.root.Version, &d.root.Expires)
 	}
 	t := d.targets
 	if role != metadata.TARGETS {
 		t = d.roles[role]
 	}
-	lifetime, err := d.repo.lifetime(role)
-	if err != nil {
-		return nil, err
-	}
-	return finish(d, role, t, &t.Version, func() { t.Expires = expiry(d.repo.opts.Now(), lifetime) })
+	return finish(d, role, t, &t.Version, &t.Expires)
 }
 
-func finish[T metadata.Roles](d *Draft, role string, signed *T, version *int64, date func()) (*Document, error) {
+func finish[T metadata.Roles](d *Draft, role string, signed *T, version *int64, expires *time.Time) (*Document, error) {
 	md := &metadata.Metadata[T]{Signed: *signed, Signatures: []metadata.Signature{}}
 	data, err := encode(md)
 	if err != nil {
@@ -288,8 +289,11 @@ func finish[T metadata.Roles](d *Draft, role string, signed *T, version *int64, 
 			return doc, nil
 		}
 	}
-	*version = d.live.next(role)
-	date()
+	lifetime, err := d.repo.lifetime(role)
+	if err != nil {
+		return nil, err
+	}
+	*version, *expires = d.live.next(role), expiry(d.repo.opts.Now(), lifetime)
 	md.Signed = *signed
 	if data, err = encode(md); err != nil {
 		return nil, err

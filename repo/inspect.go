@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
@@ -16,12 +18,20 @@ import (
 	"github.com/waybill-project/waybill/internal/durable"
 )
 
-// An Anchor is the newest root that the holder of a key has seen verified. It
-// is remembered beside the key, so that a change file that claims another
-// history is refused.
+// An Anchor is what the holder of a key has seen verified: the newest root, and
+// what the key itself has signed last. It is remembered beside the key, so that a
+// change file that claims another history is refused, and one that would undo
+// what was signed is noticed.
 type Anchor struct {
-	Version     int64  `json:"version"`
-	Fingerprint string `json:"fingerprint"` // sha256 of the canonical signed part
+	Version     int64             `json:"version"`
+	Fingerprint string            `json:"fingerprint"` // sha256 of the canonical signed part
+	Signed      map[string]Signed `json:"signed,omitempty"`
+}
+
+// Signed is a payload that a key has signed.
+type Signed struct {
+	Version int64  `json:"version"`
+	SHA256  string `json:"sha256"`
 }
 
 // ReadAnchor reads a remembered root; nil if there is none yet.
@@ -62,6 +72,7 @@ type Inspection struct {
 	First      bool       `json:"first"`      // there is no base: all content is new
 	Title      string     `json:"title"`
 	Roles      []RoleDiff `json:"roles"`
+	Undoes     []string   `json:"undoes,omitempty"` // what this key signed before and would be replaced
 	Warnings   []string   `json:"warnings,omitempty"`
 }
 
@@ -72,7 +83,8 @@ type RoleDiff struct {
 	Version int64     `json:"version"`
 	SHA256  string    `json:"sha256"` // of the payload that is signed
 	Expires time.Time `json:"expires"`
-	Lines   []string  `json:"lines"` // "+ app/1.1.0/linux-amd64/app, 9800000 bytes"
+	Lasted  time.Time `json:"lasted,omitzero"` // expiry of what it replaces
+	Lines   []string  `json:"lines"`           // "+ app/1.1.0/linux-amd64/app, 9800000 bytes"
 	Needs   []Need    `json:"needs"`
 }
 
@@ -96,8 +108,65 @@ func (c *Change) Inspect(known *Anchor) (*Inspection, error) {
 		}
 		in.Roles = append(in.Roles, *diff)
 	}
+	if known != nil {
+		in.Anchor.Signed = known.Signed
+		in.Undoes, err = c.undoes(known.Signed)
+	}
 	in.Warnings = append(in.Warnings, c.filesNotListed()...)
-	return in, nil
+	return in, err
+}
+
+// undoes lists the payloads that a key has signed, that may have been published,
+// and that the change takes no notice of: its base is not newer. Whoever hands
+// out an old base can so have a retraction signed away.
+func (c *Change) undoes(signed map[string]Signed) ([]string, error) {
+	var lines []string
+	for _, d := range c.Documents {
+		was, ok := signed[d.Role]
+		if !ok {
+			continue
+		}
+		sum, err := payloadHash(d.Metadata)
+		if err != nil {
+			return nil, err
+		}
+		base, err := c.baseVersion(d.Role)
+		if err != nil {
+			return nil, err
+		}
+		if sum == was.SHA256 || base > was.Version || base == was.Version && c.baseHash(d.Role) == was.SHA256 {
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("this key has signed %s %d with payload sha256 %s; the change is built on %s %d, as if that was never published", d.Role, was.Version, was.SHA256, d.Role, base))
+	}
+	return lines, nil
+}
+
+func (c *Change) baseHash(role string) string {
+	data := c.Base.Roles[role]
+	if role == metadata.ROOT {
+		data = c.Base.Roots[len(c.Base.Roots)-1]
+	}
+	sum, err := payloadHash(data)
+	if err != nil {
+		return ""
+	}
+	return sum
+}
+
+// Remember adds to the anchor what was signed.
+func (in *Inspection) Remember(roles []string) Anchor {
+	a := in.Anchor
+	a.Signed = maps.Clone(a.Signed)
+	if a.Signed == nil {
+		a.Signed = map[string]Signed{}
+	}
+	for _, r := range in.Roles {
+		if slices.Contains(roles, r.Role) {
+			a.Signed[r.Role] = Signed{r.Version, r.SHA256}
+		}
+	}
+	return a
 }
 
 // checkBase verifies the chain of roots and the base that it signs.
@@ -213,6 +282,13 @@ func (c *Change) checkBaseRoles(root *metadata.RootType) error {
 }
 
 func (c *Change) diffRole(d *Document, h handover) (*RoleDiff, error) {
+	base, err := c.baseVersion(d.Role)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkStep(d.Role, base, d.Version); err != nil {
+		return nil, err
+	}
 	sum, err := payloadHash(d.Metadata)
 	if err != nil {
 		return nil, err
@@ -228,7 +304,7 @@ func (c *Change) diffRole(d *Document, h handover) (*RoleDiff, error) {
 	if d.Role == metadata.ROOT {
 		diff.Expires = h.newRoot.Expires
 		if h.root != nil {
-			diff.Was = h.root.Version
+			diff.Was, diff.Lasted = h.root.Version, h.root.Expires
 		}
 		diff.Lines = allPrintable(diffRoots(h.root, h.newRoot))
 		return diff, nil
@@ -247,10 +323,10 @@ func (c *Change) diffTargets(d *Document, diff *RoleDiff) error {
 		if err != nil {
 			return err
 		}
-		was, diff.Was = &old.Signed, old.Signed.Version
+		was, diff.Was, diff.Lasted = &old.Signed, old.Signed.Version, old.Signed.Expires
 	}
 	diff.Expires = next.Signed.Expires
-	diff.Lines = allPrintable(diffTargets(was, &next.Signed))
+	diff.Lines = allPrintable(diffTargets(was, &next.Signed, c.Files))
 	return nil
 }
 
@@ -258,15 +334,23 @@ func (c *Change) diffTargets(d *Document, diff *RoleDiff) error {
 // would be uploaded, but nothing would vouch for them.
 func (c *Change) filesNotListed() []string {
 	var warnings []string
+	listed := c.listing()
 	for _, f := range c.Files {
-		if !c.lists(f) {
+		if !listed[listedFile{f.Target, f.SHA256, f.Length}] {
 			warnings = append(warnings, fmt.Sprintf("no document lists %s with sha256 %s", f.Target, f.SHA256))
 		}
 	}
 	return warnings
 }
 
-func (c *Change) lists(f File) bool {
+type listedFile struct {
+	target, sha256 string
+	length         int64
+}
+
+// listing is the set of all targets that the change's documents list.
+func (c *Change) listing() map[listedFile]bool {
+	all := map[listedFile]bool{}
 	for _, d := range c.Documents {
 		if d.Role == metadata.ROOT {
 			continue
@@ -275,9 +359,9 @@ func (c *Change) lists(f File) bool {
 		if err != nil {
 			continue
 		}
-		if t := md.Signed.Targets[f.Target]; t != nil && t.Length == f.Length && t.Hashes["sha256"].String() == f.SHA256 {
-			return true
+		for name, t := range md.Signed.Targets {
+			all[listedFile{name, t.Hashes["sha256"].String(), t.Length}] = true
 		}
 	}
-	return false
+	return all
 }

@@ -193,7 +193,7 @@ func (a authority) same(b authority) bool {
 		return false
 	}
 	for _, id := range a.ids {
-		if !slices.Contains(b.ids, id) {
+		if !slices.Contains(b.ids, id) || !sameKey(a.keys[id], b.keys[id]) {
 			return false
 		}
 	}

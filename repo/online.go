@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
+	"github.com/waybill-project/waybill/repo/layout"
 )
 
 // makeSnapshot lists the new documents beside what was listed before: a role
@@ -26,7 +27,7 @@ func (p *publication) makeSnapshot(ctx context.Context) error {
 	for _, doc := range p.docs {
 		md.Signed.Meta[doc.Role+".json"] = metaFile(doc)
 	}
-	md.Signed.Version = p.live.next(metadata.SNAPSHOT)
+	md.Signed.Version = p.number(metadata.SNAPSHOT)
 	md.Signed.UnrecognizedFields = map[string]any{lineageField: base}
 	data, err := encode(md)
 	if err != nil {
@@ -38,7 +39,7 @@ func (p *publication) makeSnapshot(ctx context.Context) error {
 
 func (p *publication) makeTimestamp(ctx context.Context) error {
 	md := metadata.Timestamp(expiry(p.now, p.repo.policy.Roles[metadata.TIMESTAMP].Expires))
-	md.Signed.Version = p.live.version(metadata.TIMESTAMP) + 1
+	md.Signed.Version = p.number(metadata.TIMESTAMP)
 	md.Signed.Meta = map[string]*metadata.MetaFiles{"snapshot.json": metaFile(*p.snapshot)}
 	data, err := encode(md)
 	if err != nil {
@@ -58,6 +59,29 @@ func (p *publication) makeTimestamp(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// number gives the version for a new snapshot or timestamp. A thief of the online
+// key may have used up all numbers; they start anew where a new root changes these
+// keys, since clients forget then what they saw (TUF specification 5.3.11).
+func (p *publication) number(role string) int64 {
+	n := p.live.next(role)
+	if n > layout.MaxVersion && p.opts.OldKeysLost && p.forgotten() {
+		n = p.live.free(role, 1)
+	}
+	return n
+}
+
+func (p *publication) forgotten() bool {
+	if p.handover.root == nil || p.handover.newRoot == nil {
+		return false
+	}
+	for _, role := range []string{metadata.SNAPSHOT, metadata.TIMESTAMP} {
+		if !rootAuthority(p.handover.root, role).same(rootAuthority(p.handover.newRoot, role)) {
+			return true
+		}
+	}
+	return false
 }
 
 // metaFile describes a document with length and sha256, so that clients parse
@@ -106,32 +130,44 @@ func (p *publication) renew(ctx context.Context, role string) error {
 	if !almostOver(p.live.expires(role), p.now, lifetime) {
 		return nil
 	}
-	md, err := parseTargets(role, p.live.raw[role])
+	doc, err := p.again(role)
 	if err != nil {
 		return err
 	}
-	md.Signed.Version, md.Signed.Expires = p.live.next(role), expiry(p.now, lifetime)
-	data, err := encode(md)
-	if err != nil {
-		return err
-	}
-	doc := Document{Role: role, Version: md.Signed.Version, Metadata: data}
 	a, err := p.live.authority(role)
 	if err != nil {
 		return err
 	}
-	if err := p.signFor(ctx, &doc, a); err != nil {
+	if err := p.signFor(ctx, doc, a); err != nil {
 		p.warn("%s %d expires on %s and could not be renewed: %v", role, p.live.version(role), p.live.expires(role).Format(time.DateOnly), err)
 		return nil
 	}
-	if err := p.meets(&doc, a); err != nil {
+	if err := p.meets(doc, a); err != nil {
 		p.warn("%s %d expires on %s: %v", role, p.live.version(role), p.live.expires(role).Format(time.DateOnly), err)
 		return nil
 	}
 	p.change.Base = p.live.base()
-	p.change.Documents = append(p.change.Documents, doc)
+	p.change.Documents = append(p.change.Documents, *doc)
 	p.result.Renewed = append(p.result.Renewed, role)
 	return nil
+}
+
+// again gives a role's unchanged content a new version and date.
+func (p *publication) again(role string) (*Document, error) {
+	lifetime, err := p.repo.lifetime(role)
+	if err != nil {
+		return nil, err
+	}
+	md, err := parseTargets(role, p.live.raw[role])
+	if err != nil {
+		return nil, err
+	}
+	md.Signed.Version, md.Signed.Expires = p.live.next(role), expiry(p.now, lifetime)
+	data, err := encode(md)
+	if err != nil {
+		return nil, err
+	}
+	return &Document{Role: role, Version: md.Signed.Version, Metadata: data}, nil
 }
 
 // authority gives the keys that a live role must be signed with.

@@ -3,6 +3,7 @@
 package repo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +74,7 @@ func (r *Repo) publish(ctx context.Context, c *Change, sign SignFunc, opts *Publ
 	if opts != nil {
 		p.opts = *opts
 	}
-	if p.live, err = r.loadFor(ctx, c, p.opts.OldKeysLost); err != nil {
+	if p.live, err = r.load(ctx); err != nil {
 		return nil, err
 	}
 	if prepare != nil {
@@ -159,7 +160,7 @@ func (p *publication) run(ctx context.Context) error {
 	if err := p.plan(ctx); err != nil {
 		return err
 	}
-	if p.root == nil && len(p.docs) == 0 && !p.renewAll {
+	if p.root == nil && len(p.docs) == 0 && !p.renewAll && p.live.ahead == nil {
 		p.result.AlreadyDone = true
 		p.describe()
 		return nil
@@ -195,6 +196,9 @@ func (p *publication) plan(ctx context.Context) error {
 	if err := p.change.addNew(&p.handover); err != nil {
 		return err
 	}
+	if err := p.catchUp(); err != nil {
+		return err
+	}
 	if p.live.empty && (p.handover.newRoot == nil || p.handover.newTargets == nil) {
 		return fmt.Errorf("the first publication must bring root and targets: %w", ErrEmpty)
 	}
@@ -210,6 +214,28 @@ func (p *publication) plan(ctx context.Context) error {
 	}
 	slices.SortStableFunc(p.docs, func(a, b Document) int { return uploadOrder(a.Role) - uploadOrder(b.Role) })
 	return p.checkFirstRoot()
+}
+
+// catchUp signs for a root that is in the bucket already, see followBehindRoot.
+func (p *publication) catchUp() error {
+	if p.live.ahead == nil || p.handover.newRoot != nil {
+		return nil
+	}
+	root, err := parseRoot(p.live.ahead)
+	if err != nil {
+		return err
+	}
+	p.handover.newRoot, p.opts.OldKeysLost = &root.Signed, true
+	targets := metadata.TARGETS
+	if p.change.document(targets) != nil || rootAuthority(&root.Signed, targets).verify(targets, p.live.raw[targets]) == nil {
+		return nil
+	}
+	doc, err := p.again(targets)
+	if err != nil {
+		return err
+	}
+	p.docs = append(p.docs, *doc)
+	return nil
 }
 
 func uploadOrder(role string) int {
@@ -302,7 +328,7 @@ func (p *publication) adopt(ctx context.Context, doc *Document, all []authority)
 	if err != nil {
 		return err
 	}
-	if !sameSigned(data, doc.Metadata) {
+	if !sameSigned(data, doc.Metadata) || !asWeWrite(data, all) {
 		return fmt.Errorf("%s is there already, with other content: %w", name, ErrConflict)
 	}
 	for _, a := range all {
@@ -312,6 +338,22 @@ func (p *publication) adopt(ctx context.Context, doc *Document, all []authority)
 	}
 	doc.Metadata = data
 	return nil
+}
+
+// asWeWrite tells whether bytes that somebody stored are as this package writes
+// them: nothing blown up, no signatures of strangers.
+func asWeWrite(data []byte, all []authority) bool {
+	e, err := openEnvelope(data)
+	if err != nil {
+		return false
+	}
+	for _, sig := range e.Signatures {
+		if _, known := authorityWith(all, sig.KeyID); !known {
+			return false
+		}
+	}
+	ours, err := e.encode()
+	return err == nil && bytes.Equal(ours, data)
 }
 
 // signFor adds signatures until the threshold of an authority is met.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
@@ -58,6 +59,9 @@ func (p *publication) moments() []moment {
 		committed[layout.Timestamp] = p.timestamp.Metadata
 	}
 	after := moment{"after the commit", committed, p.live.roots}
+	if p.live.ahead != nil {
+		after.roots = append(slices.Clone(after.roots), p.live.ahead)
+	}
 	if p.root == nil {
 		return []moment{after}
 	}
@@ -65,7 +69,7 @@ func (p *publication) moments() []moment {
 	for name, data := range committed {
 		final[name] = data
 	}
-	roots := append(append([][]byte{}, p.live.roots...), p.root.Metadata)
+	roots := append(slices.Clone(p.live.roots), p.root.Metadata)
 	last := moment{"after the new root", final, roots}
 	if p.rootFirst() || p.timestamp == nil {
 		return []moment{last}
@@ -81,7 +85,25 @@ func (p *publication) replayCold(ctx context.Context, src *overlay, root []byte)
 	if err := client.Refresh(ctx); err != nil {
 		return err
 	}
+	if err := p.loadDelegated(ctx, client); err != nil {
+		return err
+	}
 	return p.findAll(ctx, client)
+}
+
+// loadDelegated verifies every role that the targets in force delegate to, also
+// those of which the publication changes only the keys.
+func (p *publication) loadDelegated(ctx context.Context, client *fetcher.Client) error {
+	targets := p.handover.newTargets
+	if targets == nil {
+		targets = p.handover.targets
+	}
+	for role := range delegatedRoles(targets.Delegations) {
+		if _, err := client.Metadata(ctx, role); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // findAll looks up what the publication adds, by the standard search, and reads
@@ -139,8 +161,8 @@ func (p *publication) client(root []byte, src *overlay) (*fetcher.Client, error)
 
 // replayWarm brings a client to the live state, and then shows it the moment.
 func (p *publication) replayWarm(ctx context.Context, src *overlay, m moment) error {
-	if p.root != nil {
-		src.hidden = layout.Root(p.root.Version)
+	if p.root != nil || p.live.ahead != nil {
+		src.hidden = layout.Root(p.live.version(metadata.ROOT) + 1)
 	}
 	client, err := p.client(p.live.roots[0], src)
 	if err != nil {
@@ -157,6 +179,9 @@ func (p *publication) replayWarm(ctx context.Context, src *overlay, m moment) er
 // if this publication makes it, and warns of what else does. On top of a role
 // that has expired nothing is published but a renewal or a new root.
 func (p *publication) checkDates() error {
+	if err := p.checkClock(); err != nil {
+		return err
+	}
 	next := p.now.Add(p.repo.policy.Roles[metadata.TIMESTAMP].RefreshEvery)
 	made := p.madeDates()
 	for _, role := range sortedKeys(made) {
@@ -179,6 +204,21 @@ func (p *publication) checkDates() error {
 		p.warn("%s %d has expired on %s: clients refuse the repository until it is renewed too", role, p.live.version(role), at.Format(time.RFC3339))
 	}
 	return nil
+}
+
+// checkClock refuses to replace a timestamp that lasts longer than one made now
+// would: this machine's clock is behind, and clients would find the new one
+// expired. Or the policy has shortened the lifetime, which the operator then says.
+func (p *publication) checkClock() error {
+	if p.live.empty || p.timestamp == nil || p.repo.opts.ContinueFrom == p.live.version(metadata.TIMESTAMP) {
+		return nil
+	}
+	at := p.live.expires(metadata.TIMESTAMP)
+	if at.Sub(p.now) <= p.repo.policy.Roles[metadata.TIMESTAMP].Expires+time.Hour {
+		return nil
+	}
+	return fmt.Errorf("timestamp %d lasts until %s, longer than one made now would; this machine's clock says %s: is it behind? (if not, --continue-from %d): %w",
+		p.live.version(metadata.TIMESTAMP), at.Format(time.RFC3339), p.now.Format(time.RFC3339), p.live.version(metadata.TIMESTAMP), ErrInvalid)
 }
 
 // madeDates gives the expiry dates of the metadata that this publication makes.

@@ -71,14 +71,14 @@ func (d *Draft) applyRoot() {
 	}
 }
 
-// applyDelegations takes over the delegations of the policy, moves every target
-// to the role that it belongs to, and has roles signed again whose keys change.
+// applyDelegations takes over the delegations of the policy and has roles signed
+// again whose keys change. If the names that are delegated change, targets move
+// to the role that they belong to.
 func (d *Draft) applyDelegations() {
-	want := d.repo.policy.TargetsDelegations()
-	if len(diffDelegations(d.targets.Delegations, want)) == 0 {
+	old, want := d.targets.Delegations, d.repo.policy.TargetsDelegations()
+	if len(diffDelegations(old, want)) == 0 {
 		return
 	}
-	old := d.targets.Delegations
 	d.targets.Delegations = want
 	d.title("new delegations")
 	for name := range delegatedRoles(want) {
@@ -89,25 +89,42 @@ func (d *Draft) applyDelegations() {
 			d.renew[name] = true
 		}
 	}
-	d.sortTargets()
+	if !samePaths(old, want) {
+		d.moveTargets(delegatedRoles(old))
+	}
 }
 
-// sortTargets puts each target into the role that its name is delegated to.
-func (d *Draft) sortTargets() {
-	all := map[string]*metadata.TargetFiles{}
+func samePaths(a, b *metadata.Delegations) bool {
+	x, y := delegatedRoles(a), delegatedRoles(b)
+	if len(x) != len(y) {
+		return false
+	}
+	for name, role := range x {
+		if y[name] == nil || !slices.Equal(role.Paths, y[name].Paths) {
+			return false
+		}
+	}
+	return true
+}
+
+// moveTargets puts each target into the role that its name is delegated to now.
+// Of a delegated role it takes only what was delegated to it, and nothing over an
+// entry of targets: whoever holds an online key can list any name there, which
+// clients do not look at, and must not get it signed by the release key.
+func (d *Draft) moveTargets(old map[string]*metadata.DelegatedRole) {
+	all := d.targets.Targets
+	d.targets.Targets = map[string]*metadata.TargetFiles{}
 	keep := delegatedRoles(d.targets.Delegations)
-	holders := []*metadata.TargetsType{d.targets}
-	for name, role := range d.roles {
-		holders = append(holders, role)
+	for _, name := range sortedKeys(d.roles) {
+		for target, t := range d.roles[name].Targets {
+			if all[target] == nil && t.Custom == nil && old[name] != nil && matches(old[name].Paths, target) {
+				all[target] = t
+			}
+		}
+		d.roles[name].Targets = map[string]*metadata.TargetFiles{}
 		if keep[name] == nil {
 			delete(d.roles, name)
 		}
-	}
-	for _, h := range holders {
-		for name, t := range h.Targets {
-			all[name] = t
-		}
-		h.Targets = map[string]*metadata.TargetFiles{}
 	}
 	for name, t := range all {
 		_, into := d.holder(name)

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/waybill-project/waybill/fetcher"
 	"github.com/waybill-project/waybill/internal/durable"
 	"github.com/waybill-project/waybill/repo/layout"
+	"github.com/waybill-project/waybill/repo/store"
 )
 
 // A state is the repository as it is in force, verified from root 1.
@@ -28,21 +30,14 @@ type state struct {
 	roles     map[string]*metadata.Metadata[metadata.TargetsType] // what targets delegates to
 	raw       map[string][]byte                                   // as published, by role
 	token     string                                              // of the timestamp that is in force
-	highest   map[string]int64                                    // highest number that names an object, by role
+	numbers   map[string]map[int64]bool                           // numbers that name an object, by role
+	ahead     []byte                                              // a root in the bucket that the rest is not signed for yet
 	client    *fetcher.Client
 }
 
 // load reads the live state as a client does. Expired metadata is accepted: to
 // renew it is the publisher's work.
 func (r *Repo) load(ctx context.Context) (*state, error) {
-	return r.loadFor(ctx, nil, false)
-}
-
-// loadFor is load for the publication of a change. If old keys are lost and an
-// earlier run was interrupted between root and timestamp, the root of the
-// change is in the bucket and the live timestamp does not verify under it: the
-// live state is then what it was before that root.
-func (r *Repo) loadFor(ctx context.Context, c *Change, oldKeysLost bool) (*state, error) {
 	s := &state{roles: map[string]*metadata.Metadata[metadata.TargetsType]{}, raw: map[string][]byte{}}
 	stamp, token, err := r.store.Pointer(ctx, layout.Timestamp, layout.MaxTimestamp)
 	if err != nil {
@@ -60,15 +55,15 @@ func (r *Repo) loadFor(ctx context.Context, c *Change, oldKeysLost bool) (*state
 	src := newOverlay(r.Source())
 	src.staged[layout.Timestamp] = stamp
 	err = r.follow(ctx, s, src, false)
-	if err != nil && oldKeysLost && !operational(err) && c.document(metadata.ROOT) != nil {
-		src.hidden = layout.Root(c.document(metadata.ROOT).Version)
-		err = r.follow(ctx, s, src, true)
-	}
 	if err == nil && !bytes.Equal(s.raw[metadata.TIMESTAMP], stamp) {
 		err = fmt.Errorf("the bucket has another timestamp %d than this machine has seen: %w", s.timestamp.Signed.Version, ErrPutBack)
 	}
-	if err != nil && r.opts.ContinueFrom > 0 && (errors.Is(err, ErrPutBack) || errors.Is(err, fetcher.ErrRollback)) {
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrPutBack) || errors.Is(err, fetcher.ErrRollback):
 		err = r.startMemoryAnew(ctx, s, src, err)
+	case !operational(err):
+		err = r.followBehindRoot(ctx, s, src, err)
 	}
 	if err != nil {
 		return nil, err
@@ -76,10 +71,37 @@ func (r *Repo) loadFor(ctx context.Context, c *Change, oldKeysLost bool) (*state
 	return s, r.checkLineage(ctx, s)
 }
 
+// followBehindRoot reads a repository whose newest root is there, while the rest
+// is signed for the one before: a publication was interrupted that could not have
+// old keys sign, or another publisher came between. Clients refuse it; the next
+// publication, even a refresh, signs for the newest root and so repairs it.
+func (r *Repo) followBehindRoot(ctx context.Context, s *state, src *overlay, why error) error {
+	newest := int64(0)
+	for n := range s.numbers[metadata.ROOT] {
+		newest = max(newest, n)
+	}
+	data, err := r.store.Get(ctx, layout.Root(newest), layout.MaxRoot)
+	if newest < 2 || err != nil {
+		return why
+	}
+	src.hidden = layout.Root(newest)
+	if err := r.follow(ctx, s, src, true); err != nil {
+		return why
+	}
+	if _, err := verifyChain(append(slices.Clone(s.roots), data)); err != nil {
+		return why
+	}
+	s.ahead = data
+	return nil
+}
+
 // startMemoryAnew follows the operator's word that a timestamp is the one to go
 // on from, although this machine has seen a newer one. What it remembers is set
 // aside, not deleted: it may be wanted to restore the newer one.
 func (r *Repo) startMemoryAnew(ctx context.Context, s *state, src fetcher.Source, why error) error {
+	if r.opts.ContinueFrom == 0 {
+		return why
+	}
 	if err := r.follow(ctx, s, src, true); err != nil {
 		return err
 	}
@@ -89,7 +111,7 @@ func (r *Repo) startMemoryAnew(ctx context.Context, s *state, src fetcher.Source
 	if r.opts.Work == "" {
 		return nil
 	}
-	aside := fmt.Sprintf("trust-until-%s", r.opts.Now().UTC().Format("20060102T150405Z"))
+	aside := "trust-until-" + r.opts.Now().UTC().Format("20060102T150405Z")
 	err := durable.Replace(durable.OS(), filepath.Join(r.opts.Work, "trust"), filepath.Join(r.opts.Work, aside))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -98,14 +120,19 @@ func (r *Repo) startMemoryAnew(ctx context.Context, s *state, src fetcher.Source
 }
 
 func (r *Repo) listNumbers(ctx context.Context, s *state) error {
-	s.highest = map[string]int64{}
+	s.numbers = map[string]map[int64]bool{}
 	for o, err := range r.store.List(ctx, "metadata/") {
 		if err != nil {
 			return err
 		}
-		if role, n, ok := layout.ParseVersioned(o.Name); ok && n > s.highest[role] {
-			s.highest[role] = n
+		role, n, ok := layout.ParseVersioned(o.Name)
+		if !ok {
+			continue
 		}
+		if s.numbers[role] == nil {
+			s.numbers[role] = map[int64]bool{}
+		}
+		s.numbers[role][n] = true
 	}
 	return nil
 }
@@ -114,11 +141,8 @@ func (r *Repo) listNumbers(ctx context.Context, s *state) error {
 // first snapshot is built on none, so any other one shows that there was a
 // timestamp, and that it was deleted.
 func (r *Repo) checkNothingLost(ctx context.Context, s *state) error {
-	for n := int64(1); n <= min(s.highest[metadata.SNAPSHOT], 1000); n++ {
+	for n := range s.numbers[metadata.SNAPSHOT] {
 		data, err := r.store.Get(ctx, layout.Versioned(metadata.SNAPSHOT, n), layout.MaxMetadata)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
 		if err != nil {
 			return err
 		}
@@ -217,9 +241,12 @@ func (r *Repo) checkLineage(ctx context.Context, s *state) error {
 		return nil
 	}
 	signers := rootAuthority(&s.root.Signed, metadata.SNAPSHOT)
-	for n := live + 1; n <= s.highest[metadata.SNAPSHOT] && n <= live+1000; n++ {
+	for n := range s.numbers[metadata.SNAPSHOT] {
+		if n <= live {
+			continue
+		}
 		data, err := r.store.Get(ctx, layout.Versioned(metadata.SNAPSHOT, n), layout.MaxMetadata)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, store.ErrTooLarge) {
 			continue
 		}
 		if err != nil {
@@ -280,13 +307,25 @@ func (s *state) expires(role string) time.Time {
 	return time.Time{}
 }
 
-// next gives the number for a role's next metadata: one more than any object
-// has, except for root, whose numbers have no gaps.
+// next gives the number for a role's next metadata: the first one above what is
+// in force, or was ever listed by snapshot, that no object has. Objects far ahead
+// do not matter: anybody who can write to the bucket can put them there.
 func (s *state) next(role string) int64 {
+	n := s.version(role) + 1
 	if role == metadata.ROOT {
-		return s.version(role) + 1
+		return n
 	}
-	return max(s.highest[role], s.version(role)) + 1
+	if !s.empty && s.snapshot.Signed.Meta[role+".json"] != nil {
+		n = max(n, s.snapshot.Signed.Meta[role+".json"].Version+1)
+	}
+	return s.free(role, n)
+}
+
+func (s *state) free(role string, n int64) int64 {
+	for s.numbers[role][n] {
+		n++
+	}
+	return n
 }
 
 // handover gives what is in force, to be completed by a change.

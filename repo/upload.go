@@ -45,9 +45,26 @@ func (p *publication) upload(ctx context.Context) error {
 		}
 	}
 	if p.root != nil && !p.rootFirst() {
-		return p.create(ctx, p.root)
+		return p.createRootLast(ctx)
 	}
 	return nil
+}
+
+// createRootLast looks once more before it puts up the root: where no lock keeps
+// others out, one of them may have replaced what both roots accept.
+func (p *publication) createRootLast(ctx context.Context) error {
+	want := p.live.raw[metadata.TIMESTAMP]
+	if p.timestamp != nil {
+		want = p.timestamp.Metadata
+	}
+	now, _, err := p.repo.store.Pointer(ctx, layout.Timestamp, layout.MaxTimestamp)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(now, want) {
+		return fmt.Errorf("another publisher came before the new root: %w", ErrConflict)
+	}
+	return p.create(ctx, p.root)
 }
 
 // rootFirst tells whether the root goes up before the timestamp: the first one,
@@ -140,8 +157,11 @@ func (s *state) lists(name, sum string) bool {
 	if t := s.targets.Signed.Targets[name]; t != nil && t.Hashes["sha256"].String() == sum {
 		return true
 	}
-	for _, role := range s.roles {
-		if t := role.Signed.Targets[name]; t != nil && t.Hashes["sha256"].String() == sum {
+	for role, d := range delegatedRoles(s.targets.Signed.Delegations) {
+		if s.roles[role] == nil || !matches(d.Paths, name) {
+			continue
+		}
+		if t := s.roles[role].Signed.Targets[name]; t != nil && t.Hashes["sha256"].String() == sum {
 			return true
 		}
 	}

@@ -3,9 +3,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/waybill-project/waybill/internal/cli"
 	"github.com/waybill-project/waybill/policy"
@@ -18,6 +20,7 @@ type candidate struct {
 	ref, id, name string
 	anchor        *repo.Anchor
 	pinned        bool // the anchor is the policy's pin, not a file beside the key
+	seen          *repo.Inspection
 }
 
 // candidates are the keys that were named, or those of the policy that this
@@ -60,6 +63,9 @@ func (a *app) candidates(refs []string) (*policy.Policy, []candidate, error) {
 }
 
 func newCandidate(ref string) (candidate, error) {
+	if strings.Contains(ref, "-----BEGIN") {
+		return candidate{}, &cli.Error{Code: cli.KeyProblem, Err: errors.New("--key wants a file or env:NAME, not the key itself"), Hint: "others can read what stands on a command line"}
+	}
 	k := candidate{ref: ref, name: ref}
 	path := anchorPath(ref)
 	if path == "" {

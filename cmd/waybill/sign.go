@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,7 @@ import (
 type signing struct {
 	file, artifacts, confirmRoot string
 	refs                         []string
-	yes                          bool
+	yes, replaceSigned           bool
 }
 
 func (a *app) signCommand() *cobra.Command {
@@ -37,7 +38,7 @@ Without FILE it is the pending change; without --key all keys of the policy that
 machine holds. KEY is a file, file:PATH or env:NAME.
 
 What the change was built on is verified from the root that is remembered beside the
-key, in KEY.root. The first time there is none: compare the fingerprint with the one
+key, in KEY.root, and held against what the key has signed before. The first time there is none: compare the fingerprint with the one
 that you got from the other holders before you confirm it. Without a terminal
 --confirm-root and --yes stand for the two answers.`,
 		Example: `  waybill sign
@@ -56,6 +57,7 @@ that you got from the other holders before you confirm it. Without a terminal
 	f.StringArrayVar(&s.refs, "key", nil, "`KEY` to sign with, repeatable")
 	f.StringVar(&s.artifacts, "artifacts", "", "hash the files that the change lists again, in `DIR`")
 	f.StringVar(&s.confirmRoot, "confirm-root", "", "the `FINGERPRINT` of root 1, where none is remembered yet")
+	f.BoolVar(&s.replaceSigned, "replace-signed", false, "what this key signed before and was not published is withdrawn on purpose")
 	f.BoolVarP(&s.yes, "yes", "y", false, "sign without asking")
 	return exits(c, cli.Verification, cli.Unsigned, cli.KeyProblem, cli.Local)
 }
@@ -80,10 +82,11 @@ func (a *app) sign(ctx context.Context, s *signing) error {
 		return err
 	}
 	if s.artifacts != "" {
-		if err := c.VerifyFiles(s.artifacts); err != nil {
+		n, err := c.VerifyFiles(s.artifacts)
+		if err != nil {
 			return &cli.Error{Code: cli.Verification, Err: err, Hint: "the change vouches for other files than these; do not sign it"}
 		}
-		a.note("the files in %s are those that the change lists", s.artifacts)
+		a.note("%d files in %s hashed again: they are what the change vouches for", n, s.artifacts)
 	}
 	if err := a.consent(s, in); err != nil {
 		return err
@@ -99,16 +102,20 @@ func (a *app) sign(ctx context.Context, s *signing) error {
 // gives is known only if every key knows it.
 func inspectFor(c *repo.Change, candidates []candidate) (*repo.Inspection, error) {
 	var all *repo.Inspection
-	for _, k := range candidates {
+	var undoes []string
+	for i, k := range candidates {
 		in, err := c.Inspect(k.anchor)
 		if err != nil {
 			return nil, &cli.Error{Code: cli.Verification, Err: fmt.Errorf("key %s: %w", k.name, err),
 				Hint: "do not sign; ask who sent the change. Nothing was signed"}
 		}
+		candidates[i].seen = in
+		undoes = append(undoes, in.Undoes...)
 		if all == nil || !in.Known {
 			all = in
 		}
 	}
+	all.Undoes = undoes
 	return all, nil
 }
 
@@ -124,7 +131,7 @@ func (a *app) show(c *repo.Change, in *repo.Inspection, p *policy.Policy) error 
 	for _, role := range in.Roles {
 		a.showRole(role, needs[role.Role])
 	}
-	for _, w := range in.Warnings {
+	for _, w := range slices.Concat(in.Warnings, in.Undoes) {
 		a.warn("%s", cli.Printable(w))
 	}
 	return nil
@@ -132,7 +139,8 @@ func (a *app) show(c *repo.Change, in *repo.Inspection, p *policy.Policy) error 
 
 func (a *app) showRole(role repo.RoleDiff, needs []repo.Need) {
 	if role.Was > 0 {
-		a.note("\n%s version %d -> %d, expires %s", role.Role, role.Was, role.Version, role.Expires.UTC().Format(time.RFC3339))
+		a.note("\n%s version %d -> %d, expires %s (until now %s)", role.Role, role.Was, role.Version,
+			role.Expires.UTC().Format(time.RFC3339), role.Lasted.UTC().Format(time.RFC3339))
 	} else {
 		a.note("\n%s version %d, new, expires %s", role.Role, role.Version, role.Expires.UTC().Format(time.RFC3339))
 	}
@@ -145,7 +153,8 @@ func (a *app) showRole(role repo.RoleDiff, needs []repo.Need) {
 	}
 }
 
-// consent asks the two questions: is this the repository, and is this wanted.
+// consent asks: is this the repository, may it replace what was signed before, and
+// is it wanted.
 func (a *app) consent(s *signing, in *repo.Inspection) error {
 	if s.confirmRoot != "" && s.confirmRoot != in.Repository {
 		return &cli.Error{Code: cli.Verification, Err: fmt.Errorf("root 1 of the change is %s, not %s", in.Repository, s.confirmRoot),
@@ -154,6 +163,11 @@ func (a *app) consent(s *signing, in *repo.Inspection) error {
 	if !in.Known && s.confirmRoot == "" {
 		a.note("\nThis key has not seen this repository before. Compare the fingerprint of root 1\nwith the one that the other holders have, over another way than this file came:\n\n  %s\n", in.Repository)
 		if err := a.ask("Is it the same?", "--confirm-root "+in.Repository+" (after comparing it)"); err != nil {
+			return err
+		}
+	}
+	if len(in.Undoes) > 0 && !s.replaceSigned {
+		if err := a.ask("Was what this key signed before withdrawn on purpose?", "--replace-signed (after asking who staged the change)"); err != nil {
 			return err
 		}
 	}
@@ -195,7 +209,7 @@ func (a *app) signAll(ctx context.Context, c *repo.Change, candidates []candidat
 		for _, role := range roles {
 			all = append(all, signature{k.name, role})
 		}
-		if err := remember(c, k); err != nil {
+		if err := remember(k, roles); err != nil {
 			return nil, err
 		}
 	}
@@ -233,21 +247,15 @@ func (a *app) signOne(ctx context.Context, c *repo.Change, k candidate) ([]strin
 	})
 }
 
-// remember stores the root that was verified, beside the key. Where the policy
-// pins it that is enough, and the key's folder may be read-only.
-func remember(c *repo.Change, k candidate) error {
+// remember stores, beside the key, the root that was verified and what was signed.
+// Where the policy pins the root that is enough, and the key's folder may be
+// read-only.
+func remember(k candidate, roles []string) error {
 	path := anchorPath(k.ref)
 	if path == "" || k.pinned {
 		return nil
 	}
-	in, err := c.Inspect(k.anchor)
-	if err != nil {
-		return err
-	}
-	if k.anchor != nil && *k.anchor == in.Anchor {
-		return nil
-	}
-	return in.Anchor.Write(path)
+	return k.seen.Remember(roles).Write(path)
 }
 
 func (a *app) keepSigned(s *signing, c *repo.Change, p *policy.Policy, in *repo.Inspection, signed []signature) error {

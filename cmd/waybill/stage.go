@@ -80,7 +80,7 @@ func (a *app) drafted(ctx context.Context, r *repo.Repo, p *policy.Policy, do ed
 // keep writes the pending change.
 func (a *app) keep(c *repo.Change) error {
 	if a.changeFile == "" {
-		if err := durable.MkdirAll(durable.OS(), a.workDir(), 0o755); err != nil {
+		if err := durable.MkdirAll(durable.OS(), a.workDir(), 0o700); err != nil {
 			return err
 		}
 	}

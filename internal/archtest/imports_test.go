@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	"repo/store/gcs":   {"repo/store", "gocloud.dev/blob/...", "gocloud.dev/gcerrors", "gocloud.dev/gcp", "cloud.google.com/go/storage", "google.golang.org/api/..."},
 	"repo/store/azure": {"repo/store", "gocloud.dev/blob/...", "gocloud.dev/gcerrors", "github.com/Azure/..."},
 	"repo/serve":       {"repo/layout", "repo/store", "golang.org/x/time/rate"},
-	"repo": {"policy", "delta", "delta/diff", "fetcher", "repo/layout", "repo/release", "repo/store", "internal/durable",
+	"repo": {"keys", "policy", "delta", "delta/diff", "fetcher", "repo/layout", "repo/release", "repo/store", "internal/durable",
 		"github.com/theupdateframework/go-tuf/v2/metadata", "github.com/secure-systems-lab/go-securesystemslib/cjson"},
 	"fetcher":           {"delta", "repo/layout", "repo/release", "internal/durable"},
 	"fetcher/install":   {"repo/release", "internal/durable", "golang.org/x/sys/..."},
