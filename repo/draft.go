@@ -70,7 +70,26 @@ func (d *Draft) copyLive() error {
 			return err
 		}
 	}
+	for _, role := range sortedKeys(d.roles) {
+		d.dropForeign(role)
+	}
 	return nil
+}
+
+// dropForeign takes out of a delegated role what it must not list. Clients do not
+// look at it, but whoever held its key may have put it there.
+func (d *Draft) dropForeign(role string) {
+	t := d.roles[role]
+	before := len(t.Targets)
+	for name, file := range t.Targets {
+		if checkDelegatedTarget(role, name, file) != nil {
+			delete(t.Targets, name)
+		}
+	}
+	if len(t.Targets) < before || t.Delegations != nil {
+		t.Delegations = nil
+		d.title("drop what " + role + " must not list")
+	}
 }
 
 func (d *Draft) take(role string, data []byte) error {

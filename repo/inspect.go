@@ -16,6 +16,7 @@ import (
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/waybill-project/waybill/fetcher"
 	"github.com/waybill-project/waybill/internal/durable"
+	"github.com/waybill-project/waybill/policy"
 )
 
 // An Anchor is what the holder of a key has seen verified: the newest root, and
@@ -307,9 +308,13 @@ func (c *Change) diffRole(d *Document, h handover) (*RoleDiff, error) {
 			diff.Was, diff.Lasted = h.root.Version, h.root.Expires
 		}
 		diff.Lines = allPrintable(diffRoots(h.root, h.newRoot))
-		return diff, nil
+	} else if err := c.diffTargets(d, diff); err != nil {
+		return nil, err
 	}
-	return diff, c.diffTargets(d, diff)
+	if !diff.Lasted.IsZero() && diff.Expires.Sub(diff.Lasted) > policy.MaxExpires {
+		return nil, fmt.Errorf("it expires only on %s: %w", diff.Expires.Format(time.DateOnly), ErrInvalid)
+	}
+	return diff, nil
 }
 
 func (c *Change) diffTargets(d *Document, diff *RoleDiff) error {

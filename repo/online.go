@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
-	"github.com/waybill-project/waybill/repo/layout"
 )
 
 // makeSnapshot lists the new documents beside what was listed before: a role
@@ -61,12 +60,10 @@ func (p *publication) makeTimestamp(ctx context.Context) error {
 	return nil
 }
 
-// number gives the version for a new snapshot or timestamp. A thief of the online
-// key may have used up all numbers; they start anew where a new root changes these
-// keys, since clients forget then what they saw (TUF specification 5.3.11).
+// number gives the version for a new snapshot or timestamp, see usedUp.
 func (p *publication) number(role string) int64 {
 	n := p.live.next(role)
-	if n > layout.MaxVersion && p.opts.OldKeysLost && p.forgotten() {
+	if n > usedUp && p.opts.OldKeysLost && p.forgotten() {
 		n = p.live.free(role, 1)
 	}
 	return n

@@ -76,9 +76,9 @@ func (r *Repo) load(ctx context.Context) (*state, error) {
 // old keys sign, or another publisher came between. Clients refuse it; the next
 // publication, even a refresh, signs for the newest root and so repairs it.
 func (r *Repo) followBehindRoot(ctx context.Context, s *state, src *overlay, why error) error {
-	newest := int64(0)
-	for n := range s.numbers[metadata.ROOT] {
-		newest = max(newest, n)
+	newest := int64(1)
+	for s.numbers[metadata.ROOT][newest+1] {
+		newest++
 	}
 	data, err := r.store.Get(ctx, layout.Root(newest), layout.MaxRoot)
 	if newest < 2 || err != nil {
@@ -317,6 +317,9 @@ func (s *state) next(role string) int64 {
 	}
 	if !s.empty && s.snapshot.Signed.Meta[role+".json"] != nil {
 		n = max(n, s.snapshot.Signed.Meta[role+".json"].Version+1)
+	}
+	if n > usedUp && role != metadata.SNAPSHOT && role != metadata.TIMESTAMP {
+		n = 1
 	}
 	return s.free(role, n)
 }

@@ -70,6 +70,10 @@ func (a *app) sign(ctx context.Context, s *signing) error {
 	if err != nil {
 		return &cli.Error{Code: cli.Verification, Err: err, Hint: "get the change file again; nothing was signed"}
 	}
+	if c.Created.After(a.now().Add(24 * time.Hour)) {
+		return &cli.Error{Code: cli.Verification, Err: fmt.Errorf("the change says that it was made on %s, which is still to come", c.Created.UTC().Format(time.RFC3339)),
+			Hint: "is the clock of this machine behind? Else do not sign. Nothing was signed"}
+	}
 	p, candidates, err := a.candidates(s.refs)
 	if err != nil {
 		return err
