@@ -96,7 +96,7 @@ func metaFile(doc Document) *metadata.MetaFiles {
 // runs out and cannot be signed here is a warning.
 func (r *Repo) Refresh(ctx context.Context, sign SignFunc) (*Published, error) {
 	return r.retry(ctx, func() (*Published, error) {
-		return r.publish(ctx, &Change{Schema: 1}, sign, nil, func(p *publication) error { return p.renewRoles(ctx) })
+		return r.publish(ctx, &Change{Schema: 1, Created: r.opts.Now()}, sign, nil, func(p *publication) error { return p.renewRoles(ctx) })
 	})
 }
 

@@ -132,7 +132,7 @@ func (r *Repo) commitOnce(ctx context.Context, edit func(context.Context, *Draft
 		return nil, err
 	}
 	if c == nil {
-		c = &Change{Schema: 1} // says so, with the versions in force
+		c = &Change{Schema: 1, Created: r.opts.Now()} // says so, with the versions in force
 	}
 	return r.Publish(ctx, c, sign, opts)
 }
@@ -189,6 +189,9 @@ func (p *publication) run(ctx context.Context) error {
 
 // plan finds out which documents are to be published still.
 func (p *publication) plan(ctx context.Context) error {
+	if err := p.change.check(); err != nil {
+		return err
+	}
 	if err := p.live.checkBase(p.change); err != nil {
 		return err
 	}
