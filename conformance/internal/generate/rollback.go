@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package generate
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/waybill-project/waybill/conformance"
+)
+
+// metadata returns the metadata files as they are now.
+func (m *maker) metadata() map[string][]byte {
+	out := maps.Clone(m.files)
+	maps.DeleteFunc(out, func(path string, _ []byte) bool { return !strings.HasPrefix(path, "metadata/") })
+	return out
+}
+
+// rollback are attempts to lead a client back, or to parts of different states.
+func rollback() family {
+	f := family{"rollback", []recipe{
+		{"timestamp_rolled_back", "A timestamp older than the stored one is refused.", "TUF 5.4.3; suite new_timestamp_version_rollback; go-tuf CVE-2022-29173", func(m *maker) {
+			old := m.files["metadata/timestamp.json"]
+			m.stamp()
+			m.ok()
+			m.files["metadata/timestamp.json"] = old
+			m.stale(conformance.Rollback)
+		}},
+		{"root_rolled_back", "A root with a version below the one in its name is refused.", "TUF 5.3.5", func(m *maker) {
+			m.ok()
+			m.publish("root")
+			m.ok()
+			m.files["metadata/3.root.json"] = m.files["metadata/1.root.json"]
+			m.stale("rollback|mismatch")
+		}},
+		{"root_repeated", "A root with the version of the trusted one is refused.", "TUF 5.3.5; tough CVE-2025-2885", func(m *maker) {
+			m.files["metadata/2.root.json"] = m.files["metadata/1.root.json"]
+			m.stale("rollback|mismatch")
+		}},
+		{"root_skipped", "A root that leaves a version out is refused.", "TUF 5.3.5; tough CVE-2025-2885; suite url_and_metadata_version_mismatch[root]", func(m *maker) {
+			m.md["root"]["version"] = int64(3)
+			m.files["metadata/2.root.json"] = m.signed("root")
+			m.stale(conformance.Mismatch)
+		}},
+		{"root_withheld_after_restart", "A revoked timestamp key stays revoked when the newer root is withheld and the client starts anew.",
+			"threat: root withheld; go-tuf v2.4.2 starts from the root it is given", func(m *maker) {
+				m.ok()
+				old := m.files["metadata/timestamp.json"]
+				m.rotate("timestamp", "timestamp-2")
+				m.publish("root")
+				m.stamp()
+				m.ok()
+				delete(m.files, "metadata/2.root.json")
+				m.files["metadata/timestamp.json"] = old
+				m.stale("signature|rollback")
+			}},
+		{"root_withheld_honest_rest", "A mirror that lost an old root does not stop a client that has it.", "TUF 5.3.3", func(m *maker) {
+			m.publish("root")
+			m.ok()
+			delete(m.files, "metadata/2.root.json")
+			m.release("targets")
+			m.ok()
+		}},
+		{"targets_removed", "targets may not vanish from snapshot.", "TUF 5.5.5", func(m *maker) {
+			m.ok()
+			m.md["snapshot"]["meta"] = object{}
+			m.publish("snapshot")
+			m.stamp()
+			m.fails("rollback|malformed")
+		}},
+		{"delegated_removed", "A role that was listed may not vanish from snapshot.", "TUF 5.5.5; suite targets_role_removal", func(m *maker) {
+			m.delegate("targets", "delegated", nil)
+			m.store("delegated")
+			m.release("targets")
+			m.ok()
+			delete(m.md, "delegated")
+			m.md["targets"]["delegations"] = object{"keys": object{}, "roles": list{}}
+			m.release("targets")
+			m.stops("snapshot", conformance.Rollback)
+		}},
+		{"delegated_rolled_back", "A delegated role may not go back in snapshot, asked for or not.", "TUF 5.5.5; tough CVE-2025-2887", func(m *maker) {
+			m.delegate("targets", "delegated", nil)
+			m.store("delegated")
+			m.release("delegated")
+			m.ok()
+			m.md["delegated"]["version"] = int64(1)
+			m.commit()
+			m.stops("snapshot", conformance.Rollback)
+		}},
+		{"delegated_older_file", "An older file of a delegated role in the place of the newer one is refused.", "TUF 5.6.4; tough CVE-2025-2887", func(m *maker) {
+			m.hashes = false
+			m.delegate("targets", "delegated", nil)
+			m.add("delegated", "file", []byte("old\n"))
+			m.store("delegated")
+			old := m.files["metadata/1.delegated.json"]
+			m.release("delegated", "targets")
+			m.files["metadata/2.delegated.json"] = old
+			m.misses("rollback|mismatch", "file")
+		}},
+		{"tree_replayed", "The whole repository as it was a year of releases ago is refused.", "TUF 5.4.3", func(m *maker) {
+			old := maps.Clone(m.files)
+			for range 12 {
+				m.release("targets")
+			}
+			m.ok()
+			m.files = old
+			m.stale(conformance.Rollback)
+		}},
+		{"timestamp_refused_is_not_stored", "A refused timestamp is not stored: the next honest one is accepted.", "TUF 5.4.3; tough CVE-2025-2888", func(m *maker) {
+			m.ok()
+			good := maps.Clone(m.files)
+			m.md["snapshot"]["version"] = int64(0)
+			m.md["timestamp"]["version"] = int64(50)
+			m.md["timestamp"]["meta"] = object{"snapshot.json": object{"version": 1}}
+			m.md["timestamp"]["expires"] = date(epoch.AddDate(-1, 0, 0))
+			m.store("timestamp")
+			m.stale(conformance.Expired)
+			m.files = good
+			m.md["timestamp"]["version"], m.md["snapshot"]["version"] = int64(1), int64(1)
+			m.md["timestamp"]["expires"] = date(epoch.AddDate(1, 0, 0))
+			m.release("targets")
+			m.ok()
+		}},
+		{"snapshot_refused_is_not_stored", "A refused snapshot is not stored: the next honest one is accepted.", "TUF 5.5.5; go-tuf CVE-2022-29173; python-tuf CVE-2020-15163", func(m *maker) {
+			m.ok()
+			m.release("targets")
+			good := m.files[m.path("snapshot")]
+			m.files[m.path("snapshot")] = replace(good, `"version": 2`, `"version": 9`)
+			m.stops("snapshot", conformance.Mismatch)
+			m.files[m.path("snapshot")] = good
+			m.ok()
+		}},
+		{"root_refused_is_not_stored", "A root that does not verify is forgotten at once.", "python-tuf CVE-2020-15163", func(m *maker) {
+			m.ok()
+			evil := newRepo()
+			evil.rotate("root", "evil")
+			evil.keys["root"] = evil.keys["root"][:1]
+			evil.publish("root")
+			m.files["metadata/2.root.json"] = evil.files["metadata/2.root.json"]
+			m.stale(conformance.Signature)
+			delete(m.files, "metadata/2.root.json")
+			m.ok()
+			m.publish("root")
+			m.ok()
+		}},
+		{"root_good_before_bad_is_kept", "Good roots before a bad one are kept.", "TUF 5.3.8", func(m *maker) {
+			m.ok()
+			m.publish("root")
+			m.files["metadata/3.root.json"] = []byte("{}")
+			s := m.fails(conformance.Malformed)
+			s.Trusted = map[string]int64{"root": 2, "timestamp": 1, "snapshot": 1, "targets": 1}
+		}},
+	}}
+	for _, hashes := range []bool{false, true} {
+		tail := map[bool]string{false: "", true: "_with_hashes"}[hashes]
+		f.recipes = append(f.recipes,
+			recipe{"snapshot_rolled_back" + tail, "An older snapshot under a newer timestamp is refused, and so is that timestamp.", "TUF 5.4.3; suite snapshot_rollback", func(m *maker) {
+				m.hashes = hashes
+				m.commit()
+				m.ok()
+				m.md["snapshot"]["version"] = int64(1)
+				m.stamp()
+				m.stale(conformance.Rollback)
+			}},
+			recipe{"targets_rolled_back" + tail, "Older targets under a newer snapshot are refused, and so is that snapshot.", "TUF 5.5.5; suite targets_rollback", func(m *maker) {
+				m.hashes = hashes
+				m.release("targets")
+				m.ok()
+				m.md["targets"]["version"] = int64(1)
+				m.commit()
+				m.stops("snapshot", conformance.Rollback)
+			}})
+	}
+	f.recipes = append(f.recipes, mismatches()...)
+	return append1(f, replays())
+}
+
+func append1(f family, more []recipe) family {
+	f.recipes = append(f.recipes, more...)
+	return f
+}
+
+// mismatches are files whose version is not the one in their name.
+func mismatches() []recipe {
+	var out []recipe
+	for _, role := range []string{"snapshot", "targets"} {
+		for word, version := range map[string]int64{"higher": 3, "lower": 1} {
+			expect := map[string]string{"higher": conformance.Mismatch, "lower": "rollback|mismatch"}[word]
+			out = append(out, recipe{role + "_version_" + word, "A " + role + " whose version is " + word + " than what was listed is refused.",
+				"TUF 5.5.4, 5.6.4; suite url_and_metadata_version_mismatch[" + role + "]", func(m *maker) {
+					m.hashes = false
+					m.ok()
+					m.release("targets")
+					path := m.path(role)
+					m.md[role]["version"] = version
+					m.files[path] = m.signed(role)
+					m.md[role]["version"] = int64(2)
+					m.stops(role, expect)
+				}})
+		}
+	}
+	return sorted(out)
+}
+
+// replays are all pairs of a stored and a served state.
+func replays() []recipe {
+	var out []recipe
+	for stored := 1; stored <= 4; stored++ {
+		for served := 1; served <= 4; served++ {
+			if stored == served {
+				continue
+			}
+			word, shows := "followed_by", "A client at state %d goes on to state %d."
+			if served < stored {
+				word, shows = "replayed_as", "A client at state %d does not go back to state %d."
+			}
+			out = append(out, recipe{
+				fmt.Sprintf("state_%d_%s_%d", stored, word, served), fmt.Sprintf(shows, stored, served), "TUF 5.4.3 (rollback)",
+				func(m *maker) { replay(m, stored, served) },
+			})
+		}
+	}
+	return out
+}
+
+func replay(m *maker, stored, served int) {
+	states := []map[string][]byte{m.metadata()}
+	for range 3 {
+		m.release("targets")
+		states = append(states, m.metadata())
+	}
+	show := func(i int) {
+		m.files = states[i-1]
+		for _, role := range topLevel[1:] {
+			m.md[role]["version"] = int64(i)
+		}
+	}
+	show(stored)
+	m.ok()
+	show(served)
+	if served < stored {
+		m.stale(conformance.Rollback)
+		return
+	}
+	m.ok()
+}
+
+// mixture are files of different states served together.
+func mixture() family {
+	f := family{name: "mixture"}
+	for _, hashes := range []bool{false, true} {
+		tail := map[bool]string{false: "", true: "_with_hashes"}[hashes]
+		for _, role := range []string{"snapshot", "targets"} {
+			for shown := 1; shown <= 3; shown++ {
+				name := fmt.Sprintf("%s_of_state_%d_in_state_2%s", role, shown, tail)
+				shows := fmt.Sprintf("Of three states the second is served, with the %s of the number %d in its place.", role, shown)
+				f.recipes = append(f.recipes, recipe{name, shows, "TUF 5.5.4, 5.6.4 (mix-and-match)", func(m *maker) { mix(m, role, shown, hashes) }})
+			}
+		}
+	}
+	f.recipes = append(f.recipes,
+		recipe{"timestamp_ahead_of_snapshot", "A timestamp that lists a snapshot which is not there yet: the edge of a CDN is behind.", "TUF 5.5", func(m *maker) {
+			m.ok()
+			m.release("targets")
+			late := m.files[m.path("snapshot")]
+			delete(m.files, m.path("snapshot"))
+			m.stops("snapshot", conformance.Network)
+			m.files[m.path("snapshot")] = late
+			m.ok()
+		}},
+		recipe{"target_of_other_release", "The file of another release in the place of this one's is refused.", "TUF 5.7.2 (mix-and-match)", func(m *maker) {
+			old := []byte(appOne)
+			m.add("targets", "app.bin", []byte("version 2 of the application\n"))
+			m.release("targets")
+			m.files[m.target("app.bin", sum256([]byte("version 2 of the application\n")))] = old
+			m.misses(conformance.Mismatch, "app.bin")
+		}},
+		recipe{"delegated_of_other_role", "A role signed with good keys in the place of another role is refused.", "TUF 5.6.3", func(m *maker) {
+			m.hashes = false
+			m.delegate("targets", "left", object{"paths": list{"left/*"}})
+			m.delegate("targets", "right", object{"paths": list{"right/*"}})
+			m.add("left", "right/file", []byte("from the left\n"))
+			m.store("left", "right")
+			m.release("targets")
+			m.files[m.path("right")] = m.files[m.path("left")]
+			m.misses(conformance.Signature, "right/file")
+		}},
+		recipe{"repository_of_stranger", "Another repository at the same address is refused.", "TUF 5.4.2", func(m *maker) {
+			m.ok()
+			other := newRepo()
+			for _, role := range topLevel {
+				other.rotate(role, "stranger-"+role)
+				other.keys[role] = other.keys[role][:1]
+			}
+			other.store("root")
+			other.release("targets")
+			delete(other.files, "metadata/1.root.json")
+			m.files = other.files
+			m.stale(conformance.Signature)
+		}},
+	)
+	return f
+}
+
+func mix(m *maker, role string, shown int, hashes bool) {
+	m.hashes = hashes
+	m.release("targets")
+	states := []map[string][]byte{nil}
+	for range 3 {
+		states = append(states, map[string][]byte{"file": m.files[m.path(role)]})
+		if len(states) == 3 {
+			states[0] = m.metadata()
+		}
+		m.release("targets")
+	}
+	m.files = states[0]
+	for _, r := range topLevel[1:] {
+		m.md[r]["version"] = int64(3)
+	}
+	m.files[m.path(role)] = states[shown]["file"]
+	if shown == 2 {
+		m.ok()
+		return
+	}
+	m.stops(role, map[bool]string{true: "mismatch|too-large|rollback", false: "mismatch|rollback"}[hashes])
+}
+
+// recovery is what must be possible after an attacker with online keys raised versions.
+func recovery() family {
+	var f family
+	f.name = "recovery"
+	const most = int64(1)<<53 - 2
+	for _, c := range []struct {
+		name, shows, role string
+		rotated           []string
+	}{
+		{"targets_fast_forwarded_new_snapshot_key", "After a new snapshot key, targets may have a lower version.", "targets", []string{"snapshot"}},
+		{"snapshot_fast_forwarded_new_snapshot_key", "After a new snapshot key alone, snapshot may have a lower version.", "snapshot", []string{"snapshot"}},
+		{"snapshot_fast_forwarded_new_timestamp_key", "After a new timestamp key alone, snapshot may have a lower version.", "snapshot", []string{"timestamp"}},
+		{"snapshot_fast_forwarded_both_keys_new", "After new snapshot and timestamp keys, snapshot may have a lower version.", "snapshot", []string{"snapshot", "timestamp"}},
+		{"timestamp_fast_forwarded_new_timestamp_key", "After a new timestamp key, timestamp may have a lower version.", "timestamp", []string{"timestamp"}},
+		{"everything_fast_forwarded_all_keys_new", "After new keys for all online roles, all versions may be lower.", "all", []string{"snapshot", "timestamp"}},
+	} {
+		f.recipes = append(f.recipes, recipe{c.name, c.shows, "TUF 5.3.11; suite fast_forward_recovery", func(m *maker) {
+			roles := []string{c.role}
+			if c.role == "all" {
+				roles = []string{"targets", "snapshot", "timestamp"}
+			}
+			for _, role := range roles {
+				m.md[role]["version"] = most - 1
+			}
+			m.release("targets")
+			m.ok()
+			for _, role := range c.rotated {
+				m.rotate(role, role+"-2")
+			}
+			m.publish("root")
+			for _, role := range roles {
+				m.md[role]["version"] = int64(1)
+			}
+			m.release("targets")
+			m.ok()
+			m.ok()
+		}})
+	}
+	for _, role := range []string{"timestamp", "snapshot", "targets"} {
+		f.recipes = append(f.recipes,
+			recipe{role + "_fast_forwarded_same_keys", "Without new keys there is no way back from a high version of " + role + ".", "TUF 5.4.3, 5.5.5", func(m *maker) {
+				good := maps.Clone(m.files)
+				versions := map[string]int64{}
+				for _, r := range topLevel {
+					versions[r] = m.version(r)
+				}
+				m.md[role]["version"] = most - 1
+				m.release("targets")
+				m.ok()
+				m.files = good
+				m.stale(conformance.Rollback)
+			}},
+			recipe{role + "_version_at_limit", "A version of 2^53-1 is the highest that every reader takes exactly.", "RFC 8259 6", func(m *maker) {
+				m.md[role]["version"] = most
+				m.release("targets")
+				m.ok()
+			}},
+			recipe{role + "_version_over_limit", "A version that some readers would round is refused.", "RFC 8259 6; threat: fast-forward", func(m *maker) {
+				m.beyond()
+				m.ok()
+				m.md[role]["version"] = most + 1
+				m.release("targets")
+				m.fails(conformance.Malformed)
+			}},
+			recipe{role + "_version_over_64_bits", "A version that no integer holds is refused.", "threat: fast-forward", func(m *maker) {
+				m.ok()
+				m.release("targets")
+				m.md[role]["version"] = rawJSON("99999999999999999999")
+				m.files[m.pathOf(role, 2)] = m.signed(role)
+				switch role {
+				case "targets":
+					m.md[role]["version"] = int64(2)
+					m.commit()
+				case "snapshot":
+					m.md[role]["version"] = int64(2)
+					m.stamp()
+				}
+				m.fails(conformance.Malformed)
+			}})
+	}
+	f.recipes = append(f.recipes,
+		recipe{"targets_key_revoked_cold", "What a revoked targets key signed is refused by a new client.", "TUF 5.6.3", func(m *maker) { revoked(m, false) }},
+		recipe{"targets_key_revoked_warm", "What a revoked targets key signed is refused, stored or not.", "TUF 5.6.3", func(m *maker) { revoked(m, true) }},
+		recipe{"targets_key_rotated_same_file", "Targets signed by old and new key stay good when the old key goes.", "TUF 5.6.3", func(m *maker) {
+			m.keys["targets"] = append(m.keys["targets"], edKey("targets-2"))
+			m.release("targets")
+			m.ok()
+			m.rotate("targets", "targets-2")
+			m.publish("root")
+			m.ok()
+		}},
+		recipe{"online_keys_cannot_add_targets", "Timestamp and snapshot keys do not suffice to list a target.", "TUF 5.6.3 (key compromise)", func(m *maker) {
+			m.ok()
+			m.add("targets", "evil.bin", []byte("evil\n"))
+			m.keys["targets"] = []*key{edKey("timestamp"), edKey("snapshot")}
+			m.release("targets")
+			m.misses(conformance.Signature, "evil.bin")
+		}},
+	)
+	return f
+}
+
+func revoked(m *maker, warm bool) {
+	m.add("targets", "evil.bin", []byte("evil\n"))
+	m.release("targets")
+	if warm {
+		m.ok()
+	}
+	old := m.keys["targets"]
+	m.rotate("targets", "targets-2")
+	m.publish("root")
+	m.keys["targets"] = old
+	s := m.misses(conformance.Signature, "evil.bin")
+	s.Trusted = map[string]int64{"root": 2, "timestamp": 2, "snapshot": 2}
+}
+
+func sorted(r []recipe) []recipe {
+	slices.SortFunc(r, func(a, b recipe) int { return strings.Compare(a.name, b.name) })
+	return r
+}
