@@ -60,6 +60,8 @@ type Step struct {
 	Trusted map[string]int64 `json:"trusted,omitempty"`
 	// Files are the targets in the target folder afterwards, with their SHA-256.
 	Files map[string]string `json:"files,omitempty"`
+	// May are targets that may be there too, because implementations differ.
+	May map[string]string `json:"may,omitempty"`
 	// Asked are the requests of this step in order, if they are prescribed.
 	Asked []string `json:"asked,omitempty"`
 }

@@ -85,7 +85,7 @@ func plain(base string) string {
 	if len(base) > 60 {
 		base = base[:50] + base[len(base)-5:]
 	}
-	return base
+	return strings.TrimRight(base, ".")
 }
 
 // step adds a step that serves what has changed since the last one.
