@@ -6,69 +6,58 @@ import (
 	"context"
 	"os"
 	"sync"
-	"testing"
 
 	"github.com/waybill-project/waybill/conformance"
 )
 
-// scratch is in memory where there is such a folder: clients wait for the disk at
-// every file.
-func scratch(t testing.TB) string {
-	for _, parent := range []string{"/dev/shm", ""} {
-		if dir, err := os.MkdirTemp(parent, "conformance"); err == nil {
-			t.Cleanup(func() { _ = os.RemoveAll(dir) })
-			return dir
-		}
-	}
-	t.Fatal("no folder to work in")
-	return ""
+type result struct {
+	conformance.Case
+	err error
 }
 
-// check holds a client against all cases, a few at a time.
-func check(t testing.TB, client conformance.Client) map[string]error {
+// One run of each client serves all tests.
+var (
+	waybillResults = sync.OnceValue(func() []result { return results(waybill{}) })
+	goTUFResults   = sync.OnceValue(func() []result { return results(goTUF{}) })
+)
+
+// results holds a client against all cases, a few at a time. It works in memory
+// where there is such a folder: clients wait for the disk at every file.
+func results(client conformance.Client) []result {
 	cases, err := conformance.Cases()
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	dir := scratch(t)
-	out := map[string]error{}
-	var mu sync.Mutex
+	dir, err := os.MkdirTemp("/dev/shm", "conformance")
+	if err != nil {
+		if dir, err = os.MkdirTemp("", "conformance"); err != nil {
+			panic(err)
+		}
+	}
+	defer os.RemoveAll(dir)
+	out := make([]result, len(cases))
+	todo := make(chan int)
 	var wg sync.WaitGroup
-	todo := make(chan conformance.Case)
 	for range 4 {
 		wg.Go(func() {
-			for c := range todo {
-				box, err := os.MkdirTemp(dir, "case")
-				if err == nil {
-					err = c.Check(context.Background(), client, box)
-				}
-				_ = os.RemoveAll(box)
-				mu.Lock()
-				out[c.Name] = err
-				mu.Unlock()
+			for i := range todo {
+				out[i] = result{cases[i], hold(cases[i], client, dir)}
 			}
 		})
 	}
-	for _, c := range cases {
-		todo <- c
+	for i := range cases {
+		todo <- i
 	}
 	close(todo)
 	wg.Wait()
 	return out
 }
 
-func TestWaybill(t *testing.T) {
-	for name, err := range check(t, waybill{}) {
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+func hold(c conformance.Case, client conformance.Client, dir string) error {
+	box, err := os.MkdirTemp(dir, "case")
+	if err != nil {
+		return err
 	}
-}
-
-func TestGoTUF(t *testing.T) {
-	for name, err := range check(t, goTUF{}) {
-		if err != nil {
-			t.Logf("%s: %v", name, err)
-		}
-	}
+	defer os.RemoveAll(box)
+	return c.Check(context.Background(), client, box)
 }

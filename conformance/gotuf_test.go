@@ -3,12 +3,14 @@
 package conformance_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
+	"testing"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata/config"
 	"github.com/theupdateframework/go-tuf/v2/metadata/updater"
@@ -20,13 +22,52 @@ import (
 // first root is part of the program, the metadata folder is its cache.
 type goTUF struct{}
 
+// TestGoTUF proves what testdata/go-tuf-2.4.2.txt says: in which cases the stock
+// updater fails, and in no other.
+func TestGoTUF(t *testing.T) {
+	known := reasons(t, "testdata/go-tuf-2.4.2.txt")
+	for _, r := range goTUFResults() {
+		reason := known[r.Name]
+		delete(known, r.Name)
+		switch {
+		case r.err != nil && reason == "":
+			t.Errorf("%s is not listed and fails: %v", r.Name, r.err)
+		case r.err == nil && reason != "":
+			t.Errorf("%s is listed (%s) and passes", r.Name, reason)
+		}
+	}
+	for name := range known {
+		t.Errorf("%s is listed and is no case", name)
+	}
+}
+
+// reasons reads lines of a case's name and why it fails.
+func reasons(t *testing.T, path string) map[string]string {
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	out := map[string]string{}
+	for s := bufio.NewScanner(f); s.Scan(); {
+		name, reason, _ := strings.Cut(s.Text(), " ")
+		if name == "" || name == "#" {
+			continue
+		}
+		if out[name] = strings.TrimSpace(reason); out[name] == "" {
+			t.Errorf("%s has no reason", name)
+		}
+	}
+	return out
+}
+
 func (goTUF) Do(_ context.Context, c conformance.Command) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = &conformance.CrashError{Err: fmt.Errorf("panic: %v", r)}
 		}
 	}()
-	first := filepath.Join(c.MetadataDir, "first-root")
+	first := filepath.Join(c.MetadataDir, firstRoot)
 	if c.Verb == conformance.Init {
 		return os.WriteFile(first, c.Root, 0o600)
 	}
@@ -39,7 +80,6 @@ func (goTUF) Do(_ context.Context, c conformance.Command) (err error) {
 		return err
 	}
 	cfg.LocalMetadataDir, cfg.LocalTargetsDir, cfg.RemoteTargetsURL = c.MetadataDir, c.TargetDir, c.TargetsURL
-	cfg.PrefixTargetsWithHash = true
 	u, err := updater.New(cfg)
 	if err != nil {
 		return err
@@ -49,7 +89,7 @@ func (goTUF) Do(_ context.Context, c conformance.Command) (err error) {
 		return err
 	}
 	for _, name := range c.Targets {
-		if err := fetch(u, name, filepath.Join(c.TargetDir, "t-"+url.QueryEscape(name))); err != nil {
+		if err := fetch(u, name, targetFile(c, name)); err != nil {
 			return err
 		}
 	}
@@ -71,4 +111,5 @@ func fetch(u *updater.Updater, name, path string) error {
 	return err
 }
 
+// Classes knows nothing: the stock updater is judged by success and failure.
 func (goTUF) Classes(error) []string { return nil }

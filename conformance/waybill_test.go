@@ -9,24 +9,32 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"testing"
 	"time"
 
 	"github.com/waybill-project/waybill/conformance"
 	"github.com/waybill-project/waybill/fetcher"
 )
 
-// waybill is our own client, with its defaults.
+// waybill is our own client with its defaults, in this process.
 type waybill struct{}
 
+func TestWaybill(t *testing.T) {
+	for _, r := range waybillResults() {
+		if r.err != nil {
+			t.Errorf("%s: %v", r.Name, r.err)
+		}
+	}
+}
+
 func (waybill) Do(ctx context.Context, c conformance.Command) error {
-	first := filepath.Join(c.MetadataDir, "first-root")
 	if c.Verb == conformance.Init {
 		if err := os.WriteFile(filepath.Join(c.MetadataDir, "root.json"), c.Root, 0o600); err != nil {
 			return err
 		}
-		return os.WriteFile(first, c.Root, 0o600)
+		return os.WriteFile(filepath.Join(c.MetadataDir, firstRoot), c.Root, 0o600)
 	}
-	root, err := os.ReadFile(first)
+	root, err := os.ReadFile(filepath.Join(c.MetadataDir, firstRoot))
 	if err != nil {
 		return err
 	}
@@ -36,8 +44,7 @@ func (waybill) Do(ctx context.Context, c conformance.Command) error {
 	if err != nil {
 		return err
 	}
-	opts := &fetcher.Options{Flat: true, Now: func() time.Time { return c.Now }}
-	client, err := fetcher.New(root, c.MetadataDir, source, opts)
+	client, err := fetcher.New(root, c.MetadataDir, source, &fetcher.Options{Flat: true, Now: func() time.Time { return c.Now }})
 	if err != nil {
 		return err
 	}
@@ -49,15 +56,22 @@ func (waybill) Do(ctx context.Context, c conformance.Command) error {
 		if err != nil {
 			return err
 		}
-		if err := client.Download(ctx, target, filepath.Join(c.TargetDir, "t-"+url.QueryEscape(name))); err != nil {
+		if err := client.Download(ctx, target, targetFile(c, name)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// firstRoot is where the clients of these tests keep what Init gave them.
+const firstRoot = "first-root"
+
+func targetFile(c conformance.Command, name string) string {
+	return filepath.Join(c.TargetDir, "t-"+url.QueryEscape(name))
+}
+
 func (waybill) Classes(err error) []string {
-	var out []string
+	out := []string{}
 	for class, rule := range map[string]error{
 		conformance.Signature: fetcher.ErrSignature, conformance.Threshold: fetcher.ErrThreshold, conformance.Expired: fetcher.ErrExpired,
 		conformance.Rollback: fetcher.ErrRollback, conformance.Mismatch: fetcher.ErrMismatch, conformance.TooLarge: fetcher.ErrTooLarge,
@@ -70,11 +84,11 @@ func (waybill) Classes(err error) []string {
 	var source *fetcher.SourceError
 	switch {
 	case errors.As(err, &source):
-		out = append(out, conformance.Network)
-	case out == nil && errors.Is(err, fs.ErrNotExist):
-		out = append(out, conformance.Absent)
-	case out == nil:
-		out = append(out, "other")
+		return append(out, conformance.Network)
+	case len(out) == 0 && errors.Is(err, fs.ErrNotExist):
+		return []string{conformance.Absent}
+	case len(out) == 0:
+		return []string{"other"}
 	}
 	return out
 }

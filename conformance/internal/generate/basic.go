@@ -177,7 +177,63 @@ func basic() family {
 			m.stamp()
 			m.ok()
 		}},
+		{"repository_like_tuf_on_ci", "Opaque key ids, custom fields, empty signatures of those who did not sign, a delegated role.",
+			"suite static_repository[tuf-on-ci]", likeTUFOnCI},
+		{"repository_like_root_signing", "A chain that begins at root 12: P-256 keys under their hashes, three of five sign, long-lived metadata.",
+			"suite static_repository[sigstore-root-signing]", likeRootSigning},
 	}}
+}
+
+func likeTUFOnCI(m *maker) {
+	for _, role := range []string{"root", "targets"} {
+		entry, _ := m.role(role)
+		entry["keyids"], m.keys[role] = list{}, nil
+		for _, person := range []string{"ann", "ben", "cho"} {
+			k := p256Key(person)
+			k.record["x-tuf-on-ci-keyowner"] = "@" + person
+			m.addKey(role, k.as(sum256([]byte("opaque "+person))))
+		}
+		entry["x-tuf-on-ci-note"] = "two of three"
+		m.threshold(role, 2)
+		m.keys[role][2].sign = func([]byte) string { return "" }
+	}
+	m.md["root"]["x-tuf-on-ci-expiry-period"] = 365
+	m.store("root")
+	m.from(m.files["metadata/1.root.json"])
+	m.delegate("targets", "team", object{"paths": list{"team/*"}, "terminating": true})
+	m.add("team", "team/file", []byte("of the team\n"))
+	m.store("team")
+	m.release("targets")
+	m.ok()
+	m.publish("root")
+	m.release("targets")
+	m.gets(map[string]string{"team/file": "of the team\n"})
+}
+
+func likeRootSigning(m *maker) {
+	for _, role := range []string{"root", "targets"} {
+		entry, _ := m.role(role)
+		entry["keyids"], m.keys[role] = list{}, nil
+		for _, holder := range []string{"1", "2", "3", "4", "5"} {
+			m.addKey(role, p256Key("holder "+holder))
+		}
+		m.threshold(role, 3)
+		m.keys[role] = m.keys[role][1:4]
+	}
+	online := p256Key("online")
+	for _, role := range []string{"timestamp", "snapshot"} {
+		entry, _ := m.role(role)
+		entry["keyids"], m.keys[role] = list{}, nil
+		m.addKey(role, online)
+	}
+	m.md["root"]["version"] = int64(12)
+	m.store("root")
+	m.from(m.files["metadata/12.root.json"])
+	m.publish("root", "root")
+	delete(m.files, "metadata/1.root.json")
+	m.targets("targets")["app.bin"].(object)["custom"] = object{"sigstore": object{"status": "Active", "usage": "Unknown"}}
+	m.release("targets")
+	m.gets(map[string]string{"app.bin": appOne})
 }
 
 // inconsistent turns consistent snapshots off with a second root.
