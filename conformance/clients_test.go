@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"sync"
+	"testing"
 
 	"github.com/waybill-project/waybill/conformance"
 )
@@ -21,18 +22,29 @@ var (
 	goTUFResults   = sync.OnceValue(func() []result { return results(goTUF{}) })
 )
 
-// results holds a client against all cases, a few at a time. It works in memory
-// where there is such a folder: clients wait for the disk at every file.
+// TestMain works in memory where there is such a folder: clients wait for the disk
+// at every file.
+func TestMain(m *testing.M) {
+	os.Exit(inMemory(m))
+}
+
+func inMemory(m *testing.M) int {
+	if dir, err := os.MkdirTemp("/dev/shm", "conformance"); err == nil {
+		defer os.RemoveAll(dir)
+		os.Setenv("TMPDIR", dir)
+	}
+	return m.Run()
+}
+
+// results holds a client against all cases, a few at a time.
 func results(client conformance.Client) []result {
 	cases, err := conformance.Cases()
 	if err != nil {
 		panic(err)
 	}
-	dir, err := os.MkdirTemp("/dev/shm", "conformance")
+	dir, err := os.MkdirTemp("", "conformance")
 	if err != nil {
-		if dir, err = os.MkdirTemp("", "conformance"); err != nil {
-			panic(err)
-		}
+		panic(err)
 	}
 	defer os.RemoveAll(dir)
 	out := make([]result, len(cases))

@@ -19,13 +19,7 @@ import (
 // waybill is our own client with its defaults, in this process.
 type waybill struct{}
 
-func TestWaybill(t *testing.T) {
-	for _, r := range waybillResults() {
-		if r.err != nil {
-			t.Errorf("%s: %v", r.Name, r.err)
-		}
-	}
-}
+func TestWaybill(t *testing.T) { conformance.Run(t, waybill{}) }
 
 func (waybill) Do(ctx context.Context, c conformance.Command) error {
 	if c.Verb == conformance.Init {

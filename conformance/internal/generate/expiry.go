@@ -57,7 +57,7 @@ func expiry() family {
 		{"date_with_fraction", `"2027-03-01T12:00:00.5Z"`, "A date with a fraction of a second is not the form of the specification.", conformance.Any},
 		{"date_with_offset", `"2027-03-01T12:00:00+02:00"`, "A date with an offset is not the form of the specification.", conformance.Any},
 		{"date_past_with_offset", `"2026-03-01T13:00:00+02:00"`, "A date with an offset, taken as UTC, would not yet be over.", conformance.Fail},
-		{"date_without_zone", `"2027-03-01T12:00:00"`, "A date without a zone is refused.", conformance.Any},
+		{"date_without_zone", `"2027-03-01T12:00:00"`, "A date without a zone is refused.", conformance.Malformed},
 		{"date_only_day", `"2027-03-01"`, "A day is no date and time.", conformance.Malformed},
 		{"date_impossible", `"2027-02-30T00:00:00Z"`, "A day that does not exist is refused.", conformance.Malformed},
 		{"date_month_13", `"2027-13-01T00:00:00Z"`, "A month that does not exist is refused.", conformance.Malformed},

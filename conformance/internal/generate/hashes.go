@@ -214,6 +214,15 @@ func contents() []recipe {
 			m.ok()
 			m.gets(map[string]string{"path/to/a/file.txt": "deep\n"})
 		}},
+		recipe{"target_hash_in_capitals", "A hash in capitals is the same hash, or none.", "TUF 4.5", func(m *maker) {
+			m.add("targets", "new.bin", []byte(newApp))
+			hash := sum256([]byte(newApp))
+			m.targets("targets")["new.bin"].(object)["hashes"] = object{"sha256": strings.ToUpper(hash)}
+			m.files[m.target("new.bin", strings.ToUpper(hash))] = []byte(newApp)
+			m.release("targets")
+			s := m.misses(conformance.Any, "new.bin")
+			s.May = map[string]string{"new.bin": hash}
+		}},
 		recipe{"content_prefix_ignored", "With consistent snapshots the plain name of a target is not asked for.", "TUF 6.2", func(m *maker) {
 			m.files["targets/app.bin"] = []byte("a stale copy\n")
 			m.gets(map[string]string{"app.bin": appOne})

@@ -84,7 +84,7 @@ func naming() family {
 				s := m.step(conformance.Download, conformance.Any)
 				s.Targets = []string{c.target}
 				s.May = map[string]string{c.target: sum256(content)}
-				s = m.step(conformance.Refresh, ok)
+				s = m.ok()
 				s.May = map[string]string{c.target: sum256(content)}
 			}})
 	}
