@@ -3,8 +3,11 @@
 package conformance_test
 
 import (
+	"bufio"
 	"context"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -72,4 +75,43 @@ func hold(c conformance.Case, client conformance.Client, dir string) error {
 	}
 	defer os.RemoveAll(box)
 	return c.Check(context.Background(), client, box)
+}
+
+// prove wants exactly the known cases to fail.
+func prove(t *testing.T, results []result, known map[string]string) {
+	for _, r := range results {
+		t.Run(r.Family+"/"+r.Name, func(t *testing.T) {
+			switch reason := known[r.Name]; {
+			case r.err != nil && reason == "":
+				t.Errorf("%v\n%s (%s)", r.err, r.Shows, r.Source)
+			case r.err == nil && reason != "":
+				t.Errorf("passes, though known to fail: %s", reason)
+			}
+		})
+	}
+}
+
+// reasons reads lines of a case's name and why it fails.
+func reasons(t *testing.T, path string) map[string]string {
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	out := map[string]string{}
+	for s := bufio.NewScanner(f); s.Scan(); {
+		name, reason, _ := strings.Cut(s.Text(), " ")
+		if name == "" || name == "#" {
+			continue
+		}
+		if out[name] = reason; reason == "" {
+			t.Errorf("%s has no reason", name)
+		}
+	}
+	for name := range out {
+		if !slices.ContainsFunc(all(t), func(c conformance.Case) bool { return c.Name == name }) {
+			t.Errorf("%s is no case", name)
+		}
+	}
+	return out
 }

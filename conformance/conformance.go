@@ -75,6 +75,8 @@ type Reply struct {
 	Status   int    `json:"status,omitempty"`   // 200
 	Location string `json:"location,omitempty"` // of a redirect
 	Encoding string `json:"encoding,omitempty"` // Content-Encoding that nobody asked for
+	Headers  int    `json:"headers,omitempty"`  // bytes of useless headers
+	Range    string `json:"range,omitempty"`    // how requests with Range are answered: honest, shifted, other, refused
 }
 
 // UnmarshalJSON accepts the name of a file for a Reply.

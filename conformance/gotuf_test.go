@@ -3,13 +3,11 @@
 package conformance_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata/config"
@@ -24,42 +22,7 @@ type goTUF struct{}
 
 // TestGoTUF proves what testdata/go-tuf-2.4.2.txt says: in which cases the stock
 // updater fails, and in no other.
-func TestGoTUF(t *testing.T) {
-	known := reasons(t, "testdata/go-tuf-2.4.2.txt")
-	for _, r := range goTUFResults() {
-		reason := known[r.Name]
-		delete(known, r.Name)
-		switch {
-		case r.err != nil && reason == "":
-			t.Errorf("%s is not listed and fails: %v", r.Name, r.err)
-		case r.err == nil && reason != "":
-			t.Errorf("%s is listed (%s) and passes", r.Name, reason)
-		}
-	}
-	for name := range known {
-		t.Errorf("%s is listed and is no case", name)
-	}
-}
-
-// reasons reads lines of a case's name and why it fails.
-func reasons(t *testing.T, path string) map[string]string {
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	out := map[string]string{}
-	for s := bufio.NewScanner(f); s.Scan(); {
-		name, reason, _ := strings.Cut(s.Text(), " ")
-		if name == "" || name == "#" {
-			continue
-		}
-		if out[name] = strings.TrimSpace(reason); out[name] == "" {
-			t.Errorf("%s has no reason", name)
-		}
-	}
-	return out
-}
+func TestGoTUF(t *testing.T) { prove(t, goTUFResults(), reasons(t, "testdata/go-tuf-2.4.2.txt")) }
 
 func (goTUF) Do(_ context.Context, c conformance.Command) (err error) {
 	defer func() {

@@ -84,7 +84,31 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	if asked := r.Header.Get("Range"); asked != "" && reply.Range != "" {
+		s.part(w, reply, asked)
+		return
+	}
 	s.answer(w, reply)
+}
+
+// part answers "bytes=N-" in one of the ways that servers have.
+func (s *site) part(w http.ResponseWriter, reply *Reply, asked string) {
+	data, _ := s.c.file(reply.File)
+	var from int
+	if _, err := fmt.Sscanf(asked, "bytes=%d-", &from); err != nil || from >= len(data) || reply.Range == "refused" {
+		w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+		return
+	}
+	says, sent := from, data[from:]
+	switch reply.Range {
+	case "shifted":
+		sent = append(bytes.Clone(data[from+1:]), data[0])
+	case "other":
+		says, sent = 0, data
+	}
+	w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", says, says+len(sent)-1, len(data)))
+	w.WriteHeader(http.StatusPartialContent)
+	_, _ = w.Write(sent)
 }
 
 func (s *site) answer(w http.ResponseWriter, reply *Reply) {
@@ -96,6 +120,9 @@ func (s *site) answer(w http.ResponseWriter, reply *Reply) {
 		if value != "" {
 			w.Header().Set(name, value)
 		}
+	}
+	for i := range reply.Headers >> 10 {
+		w.Header().Set(fmt.Sprintf("X-%d", i), strings.Repeat("x", 1<<10))
 	}
 	size := int64(len(data)) + reply.Pad
 	if !reply.Endless {

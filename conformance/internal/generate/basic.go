@@ -135,6 +135,53 @@ func basic() family {
 			m.resigned("targets", `"version":1`, `"version":1,"x-text":"\u00e9 é \u0001 \uD83D\uDE00 \/"`)
 			m.ok()
 		}},
+		{"field_without_name", "The name of an unknown field may be empty.", "RFC 8259 4", func(m *maker) {
+			m.md["timestamp"][""] = object{"": ""}
+			m.stamp()
+			m.ok()
+		}},
+		{"field_name_escaped", "In names too only quote and backslash are escaped before signing.", "OLPC canonical JSON", func(m *maker) {
+			m.md["timestamp"]["x \"quoted\" \\ \t\u0001 \u20ac"] = 1
+			m.stamp()
+			m.ok()
+		}},
+		{"field_names_beyond_16_bits", "Names are sorted by code point, not by 16-bit units.", "OLPC canonical JSON", func(m *maker) {
+			m.md["timestamp"]["\uff5e"], m.md["timestamp"]["\U0001f600"] = 1, 2
+			m.stamp()
+			m.ok()
+		}},
+		{"field_names_alike", "Names that differ in case are different names.", "RFC 8259 4", func(m *maker) {
+			m.md["timestamp"]["Version"], m.md["timestamp"]["EXPIRES"] = 99, "never"
+			m.stamp()
+			m.ok()
+		}},
+		{"custom_of_many_small_values", "custom may hold a long list of small numbers.", "TUF 4.5", func(m *maker) {
+			numbers := list{}
+			for i := range 2000 {
+				numbers = append(numbers, i%10)
+			}
+			m.targets("targets")["app.bin"].(object)["custom"] = object{"numbers": numbers}
+			m.md["targets"]["version"] = int64(2)
+			m.files[m.path("targets")] = envelopeCompact(marshal(m.md["targets"]), m.keys["targets"]...)
+			m.commit()
+			m.gets(map[string]string{"app.bin": appOne})
+		}},
+		{"targets_five_hundred", "A role may list five hundred targets.", "TUF 4.5", func(m *maker) {
+			entry := m.targets("targets")["app.bin"]
+			for i := range 500 {
+				m.targets("targets")[fmt.Sprintf("many/%03d", i)] = entry
+			}
+			m.files[m.target("many/499", sum256([]byte(appOne)))] = []byte(appOne)
+			m.release("targets")
+			m.gets(map[string]string{"many/499": appOne})
+		}},
+		{"snapshot_lists_root", "A snapshot may list root, as old repositories do.", "TUF 1.0 before 2018", func(m *maker) {
+			m.list()
+			m.md["snapshot"]["meta"].(object)["root.json"] = object{"version": 1}
+			m.publish("snapshot")
+			m.stamp()
+			m.ok()
+		}},
 		{"key_field_deprecated", "keyid_hash_algorithms in a key changes nothing.", "suite deprecated_keyid_hash_algorithms", func(m *maker) {
 			m.md["root"]["keys"].(object)[m.keys["snapshot"][0].id].(object)["keyid_hash_algorithms"] = list{"md5"}
 			m.publish("root")
@@ -153,6 +200,14 @@ func basic() family {
 		{"snapshot_consistency_off", "Without consistent snapshots files have no version in their name.", "TUF 6.2", func(m *maker) {
 			m.inconsistent()
 			m.gets(map[string]string{"dir/app.bin": "a file\n"})
+		}},
+		{"snapshot_consistency_off_odd_role", "Without consistent snapshots the name of a role is one segment all the same.", "TUF 6.2; suite unusual_role_name", func(m *maker) {
+			m.inconsistent()
+			m.delegate("targets", "../role", nil)
+			m.add("../role", "file", []byte("of an odd role\n"))
+			m.store("../role")
+			m.release("targets")
+			m.gets(map[string]string{"file": "of an odd role\n"})
 		}},
 		{"snapshot_consistency_turned_on", "Consistent snapshots may begin with a later root.", "TUF 5.3.12", func(m *maker) {
 			m.inconsistent()

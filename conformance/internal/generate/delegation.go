@@ -80,7 +80,7 @@ func graphs() []recipe {
 		{"graph_in_reverse_alphabet", "order of appearance, not of names", []arc{{"targets", "Z", false, nil}, {"targets", "M", false, nil}, {"targets", "A", false, nil}}, []string{"Z", "M", "A"}},
 		{"graph_chain_of_eight", "a chain of eight roles", []arc{{"targets", "A", false, nil}, {"A", "B", false, nil}, {"B", "C", false, nil}, {"C", "D", false, nil}, {"D", "E", false, nil}, {"E", "F", false, nil}, {"F", "G", false, nil}, {"G", "H", false, nil}}, []string{"A", "B", "C", "D", "E", "F", "G", "H"}},
 	} {
-		out = append(out, recipe{c.name, "The search visits " + c.shows + ".", "TUF 5.6.7; suite graph_traversal; go-tuf CVE-2024-47534; tough CVE-2025-2886", func(m *maker) {
+		out = append(out, recipe{c.name, "The search visits " + c.shows + ".", "TUF 5.6.7; suite graph_traversal; go-tuf CVE-2024-47534; tough CVE-2025-2886, GHSA-j8x2", func(m *maker) {
 			m.graph(c.arcs...)
 			m.publishAll()
 			m.ok()
@@ -221,6 +221,12 @@ func edges() []recipe {
 			m.release("targets")
 			m.ok()
 			m.misses("malformed|absent|network", "file").Asked = []string{"metadata/2.root.json", "metadata/timestamp.json"}
+		}},
+		{"delegated_without_paths", "A role to which no path leads is not asked for.", "TUF 4.5", func(m *maker) {
+			m.graph(arc{"targets", "A", false, []string{}})
+			m.add("A", "file", []byte("unreachable\n"))
+			m.publishAll()
+			m.misses(conformance.Absent, "file")
 		}},
 		{"delegated_lists_what_it_may_not", "What a role lists outside its paths is not found.", "TUF 5.6.7; python-tuf GHSA-77hh-43cm-v8j6", func(m *maker) {
 			m.graph(arc{"targets", "A", false, []string{"a/*"}})

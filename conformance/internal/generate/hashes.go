@@ -37,6 +37,7 @@ func metaHashes() []recipe {
 		{"hash_truncated", "whose listed hash is cut short", "mismatch|malformed", func(meta object, file []byte) { meta["hashes"] = object{"sha256": sum256(file)[:32]} }},
 		{"hash_empty", "whose listed hash is empty", "mismatch|malformed", func(meta object, _ []byte) { meta["hashes"] = object{"sha256": ""} }},
 		{"hash_not_hex", "whose listed hash is not hex", "mismatch|malformed", func(meta object, _ []byte) { meta["hashes"] = object{"sha256": strings.Repeat("zz", 32)} }},
+		{"length_zero", "with a listed length of zero", "too-large|mismatch|malformed", func(meta object, _ []byte) { meta["length"] = 0 }},
 		{"hash_unknown_only", "of which only a hash of an unknown kind is listed", "mismatch|malformed", func(meta object, _ []byte) { meta["hashes"] = object{"md4": "00"} }},
 	} {
 		for _, role := range []string{"snapshot", "targets", "delegated"} {
@@ -104,6 +105,7 @@ func targetHashes() []recipe {
 		{"target_hash_wrong", "A file that does not have the listed hash is refused.", conformance.Mismatch, len(content), object{"sha256": sum256([]byte("x"))}},
 		{"target_length_lower", "A file that is longer than listed is refused.", "too-large|mismatch", len(content) - 1, object{"sha256": right}},
 		{"target_length_higher", "A file that is shorter than listed is refused.", "mismatch|network", len(content) + 1, object{"sha256": right}},
+		{"target_length_zero", "A length of zero is a length.", "too-large|mismatch|malformed", 0, object{"sha256": right}},
 		{"target_second_hash_wrong", "All listed hashes must be right.", conformance.Mismatch, len(content), object{"sha256": right, "sha512": sum512([]byte("x"))}},
 		{"target_first_hash_wrong", "All listed hashes must be right.", conformance.Mismatch, len(content), object{"sha256": sum256([]byte("x")), "sha512": long}},
 		{"target_hash_unknown_only", "A target with only a hash of an unknown kind is refused.", "malformed|mismatch", len(content), object{"md5": "00"}},
@@ -116,7 +118,7 @@ func targetHashes() []recipe {
 		{"target_sha512_only", "A target with SHA-512 alone is found under that hash.", ok, len(content), object{"sha512": long}},
 		{"target_both_hashes", "A target with two hashes is found under either.", ok, len(content), object{"sha256": right, "sha512": long}},
 	} {
-		out = append(out, recipe{c.name, c.shows, "TUF 5.7.2, 5.7.3; suite download_with_hash_algorithms; go-tuf PR 721", func(m *maker) {
+		out = append(out, recipe{c.name, c.shows, "TUF 5.7.2, 5.7.3; suite download_with_hash_algorithms, download_with_unknown_hash_algorithm; go-tuf PR 721", func(m *maker) {
 			m.c.Beyond = c.name == "target_hash_unknown_beside_good"
 			for _, hash := range c.hashes {
 				if h := hash.(string); h != "" {
@@ -176,7 +178,7 @@ func contents() []recipe {
 				m.gets(map[string]string{"new.bin": good})
 			}
 		}},
-		recipe{"content_kept_from_before", "A target that is there with the right content is not asked for again.", "suite artifact_cache", func(m *maker) {
+		recipe{"content_kept_from_before", "A target that is there with the right content is not asked for again.", "suite client_downloads_expected_file, artifact_cache", func(m *maker) {
 			m.gets(map[string]string{"app.bin": appOne})
 			m.gets(map[string]string{"app.bin": appOne}).Asked = []string{"metadata/2.root.json", "metadata/timestamp.json"}
 		}},

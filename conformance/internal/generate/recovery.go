@@ -24,7 +24,7 @@ func recovery() family {
 		{"timestamp_fast_forwarded_new_timestamp_key", "After a new timestamp key, timestamp may have a lower version.", "timestamp", []string{"timestamp"}},
 		{"everything_fast_forwarded_all_keys_new", "After new keys for all online roles, all versions may be lower.", "all", []string{"snapshot", "timestamp"}},
 	} {
-		f.recipes = append(f.recipes, recipe{c.name, c.shows, "TUF 5.3.11; suite fast_forward_recovery", func(m *maker) {
+		f.recipes = append(f.recipes, recipe{c.name, c.shows, "TUF 5.3.11; suite targets_fast_forward_recovery, new_snapshot_fast_forward_recovery, new_timestamp_fast_forward_recovery", func(m *maker) {
 			roles := []string{c.role}
 			if c.role == "all" {
 				roles = []string{"targets", "snapshot", "timestamp"}

@@ -87,6 +87,34 @@ func rollback() family {
 			m.publish("root")
 			m.stale("threshold|signature|malformed")
 		}},
+		{"targets_older_without_consistency", "Without consistent snapshots an older targets under its plain name is refused.", "TUF 5.6.4", func(m *maker) {
+			m.hashes = false
+			m.inconsistent()
+			m.ok()
+			old := m.files["metadata/targets.json"]
+			m.release("targets")
+			m.files["metadata/targets.json"] = old
+			m.stops("targets", "rollback|mismatch")
+		}},
+		{"snapshot_older_without_consistency", "Without consistent snapshots an older snapshot under its plain name is refused.", "TUF 5.5.4", func(m *maker) {
+			m.hashes = false
+			m.inconsistent()
+			m.ok()
+			old := m.files["metadata/snapshot.json"]
+			m.release("targets")
+			m.files["metadata/snapshot.json"] = old
+			m.stops("snapshot", "rollback|mismatch")
+		}},
+		{"timestamp_lost_and_rolled_back", "If a power cut took the stored timestamp, the stored snapshot still forbids an older one.", "threat: state damaged", func(m *maker) {
+			m.beyond()
+			old := m.metadata()
+			m.release("targets")
+			m.ok()
+			m.files = old
+			s := m.fails(conformance.Rollback)
+			s.Damage = m.with("timestamp.json", []byte{})
+			s.Trusted = map[string]int64{"root": 1, "snapshot": 2, "targets": 2}
+		}},
 		{"delegated_removed", "A role that was listed may not vanish from snapshot.", "TUF 5.5.5; suite targets_role_removal", func(m *maker) {
 			m.delegate("targets", "delegated", nil)
 			m.store("delegated")

@@ -71,7 +71,29 @@ func wire() family {
 			m.gets(map[string]string{"app.bin": appOne})
 		}})
 	}
+	for kind, shows := range map[string]string{
+		"honest": "A server that serves ranges is used or not.", "shifted": "A range that begins elsewhere than it says does no lasting harm.",
+		"other": "A range that was not asked for does no lasting harm.", "refused": "A server that refuses ranges does no lasting harm.",
+	} {
+		f.recipes = append(f.recipes, recipe{"target_range_" + kind, shows, "threat: ranges", func(m *maker) {
+			m.reply(app, reply{Cut: 10})
+			m.misses("network|mismatch", "app.bin")
+			m.reply(app, reply{Range: kind})
+			s := m.misses(conformance.Any, "app.bin")
+			s.May = map[string]string{"app.bin": sum256([]byte(appOne))}
+			m.reply(app, reply{})
+			m.gets(map[string]string{"app.bin": appOne})
+		}})
+	}
+	sorted(f.recipes)
 	f.recipes = append(f.recipes,
+		recipe{"timestamp_under_headers", "A megabyte of headers is not collected, or does no harm.", "threat: hostile headers", func(m *maker) {
+			m.ok()
+			m.reply(stamp, reply{Headers: 1 << 20})
+			m.as(conformance.Refresh, conformance.Any)
+			m.reply(stamp, reply{})
+			m.ok()
+		}},
 		recipe{"root_forbidden_at_end", "A store that answers 403 for what it does not have ends the roots.", "practice of object stores", func(m *maker) {
 			m.beyond()
 			m.reply("metadata/2.root.json", reply{Status: 403})
@@ -112,6 +134,14 @@ func wire() family {
 			m.release("targets")
 			m.reply(m.path("targets"), reply{Endless: true})
 			m.stops("targets", conformance.TooLarge)
+		}},
+		recipe{"target_resumed_over_false_start", "What is left of a false transfer does not spoil the next one.", "threat: ranges", func(m *maker) {
+			m.files[app] = []byte("FALSE bytes of the same length"[:len(appOne)])
+			m.reply(app, reply{Cut: 10})
+			m.misses("network|mismatch", "app.bin")
+			m.files[app] = []byte(appOne)
+			m.reply(app, reply{Range: "honest"})
+			m.gets(map[string]string{"app.bin": appOne})
 		}},
 		recipe{"target_listed_as_huge", "A listed length of a petabyte is not allocated.", "threat: endless data", func(m *maker) {
 			m.targets("targets")["app.bin"].(object)["length"] = int64(1) << 50
