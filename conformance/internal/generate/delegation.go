@@ -143,7 +143,7 @@ func patterns() []recipe {
 	var out []recipe
 	for _, c := range []struct{ pattern, target, expect, word string }{
 		{"*/*", "a/b", ok, "stars_with_slash"}, {"**", "a/b", conformance.Absent, "double_star"}, {"a*c", "abbbc", ok, "star_inside"},
-		{"a*", "a", ok, "star_for_nothing"}, {"a?", "a", conformance.Absent, "question_mark_for_nothing"}, {"a?b", "a/b", conformance.Absent, "question_mark_for_slash"},
+		{"a*", "a", ok, "star_for_nothing"}, {"a?", "a", conformance.Absent, "question_mark_for_nothing"}, {"caf?", "caf\u00e9", ok, "question_mark_for_accent"}, {"a?b", "a/b", conformance.Absent, "question_mark_for_slash"},
 		{"a*b*c", "aXbYbZc", ok, "two_stars"}, {"a*b*c", "aXbYbZ", conformance.Absent, "two_stars_without_end"},
 		{"dir", "dir/file", conformance.Absent, "folder_alone"}, {"dir/", "dir/file", conformance.Absent, "folder_with_slash"},
 		{"dir/*", "dir/sub/file", conformance.Absent, "folder_of_folder"}, {"*.bin", ".bin", ok, "star_before_dot"},
@@ -221,6 +221,22 @@ func edges() []recipe {
 			m.release("targets")
 			m.ok()
 			m.misses("malformed|absent|network", "file").Asked = []string{"metadata/2.root.json", "metadata/timestamp.json"}
+		}},
+		{"delegated_version_higher", "A delegated role whose version is higher than what was listed is refused.", "TUF 5.6.4", func(m *maker) {
+			m.hashes = false
+			m.graph(arc{"targets", "A", false, nil})
+			m.add("A", "file", []byte("one\n"))
+			m.publishAll()
+			m.md["A"]["version"] = int64(2)
+			m.files[m.pathOf("A", 1)] = m.signed("A")
+			m.misses("mismatch|rollback", "file")
+		}},
+		{"delegated_of_other_type", "What is signed as snapshot is no delegated role, even if the right key signs it.", "TUF 4.2", func(m *maker) {
+			m.hashes = false
+			m.graph(arc{"targets", "A", false, nil})
+			m.publishAll()
+			m.files[m.path("A")] = sign(replace(marshal(m.md["snapshot"]), `"version":2}`, `"version":1,"targets":{}}`), m.keys["A"]...)
+			m.misses("malformed|mismatch", "file")
 		}},
 		{"delegated_without_paths", "A role to which no path leads is not asked for.", "TUF 4.5", func(m *maker) {
 			m.graph(arc{"targets", "A", false, []string{}})

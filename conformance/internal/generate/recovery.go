@@ -89,6 +89,20 @@ func recovery() family {
 			}})
 	}
 	f.recipes = append(f.recipes,
+		recipe{"fast_forward_recovered_after_interruption", "New keys lower the floors even if the run that saw them went no further.", "TUF 5.3.11", func(m *maker) {
+			m.md["timestamp"]["version"], m.md["snapshot"]["version"] = most-1, most-1
+			m.release("targets")
+			m.ok()
+			m.rotate("timestamp", "timestamp-2")
+			m.rotate("snapshot", "snapshot-2")
+			m.publish("root")
+			m.md["timestamp"]["version"], m.md["snapshot"]["version"] = int64(1), int64(1)
+			delete(m.files, "metadata/timestamp.json")
+			s := m.fails(conformance.Network)
+			s.Trusted = map[string]int64{"root": 2}
+			m.release("targets")
+			m.ok()
+		}},
 		recipe{"targets_key_revoked_cold", "What a revoked targets key signed is refused by a new client.", "TUF 5.6.3", func(m *maker) { revoked(m, false) }},
 		recipe{"targets_key_revoked_warm", "What a revoked targets key signed is refused, stored or not.", "TUF 5.6.3", func(m *maker) { revoked(m, true) }},
 		recipe{"targets_key_rotated_same_file", "Targets signed by old and new key stay good when the old key goes.", "TUF 5.6.3", func(m *maker) {

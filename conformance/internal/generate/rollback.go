@@ -115,6 +115,31 @@ func rollback() family {
 			s.Damage = m.with("timestamp.json", []byte{})
 			s.Trusted = map[string]int64{"root": 1, "snapshot": 2, "targets": 2}
 		}},
+		{"timestamp_rolled_back_under_new_root", "A new root with the same keys lowers no floor.", "TUF 5.3.11, 5.4.3", func(m *maker) { m.undercut(func() {}) }},
+		{"timestamp_rolled_back_after_key_added", "A key that comes to the timestamp's lowers no floor: nobody was shut out.", "TUF 5.3.11, 5.4.3", func(m *maker) {
+			m.beyond()
+			m.undercut(func() { m.listKey("timestamp", edKey("timestamp-2")) })
+		}},
+		{"timestamp_rolled_back_after_snapshot_key_added", "A key that comes to the snapshot's lowers no floor: nobody was shut out.", "TUF 5.3.11, 5.4.3", func(m *maker) {
+			m.beyond()
+			m.undercut(func() { m.listKey("snapshot", edKey("snapshot-2")) })
+		}},
+		{"timestamp_rolled_back_after_threshold_lowered", "A lower threshold lowers no floor: nobody was shut out.", "TUF 5.3.11, 5.4.3", func(m *maker) {
+			m.beyond()
+			m.addKey("timestamp", edKey("timestamp-2"))
+			m.threshold("timestamp", 2)
+			m.store("root")
+			m.stamp()
+			m.from(m.files["metadata/1.root.json"])
+			m.undercut(func() { m.threshold("timestamp", 1) })
+		}},
+		{"timestamp_rolled_back_after_id_changed", "The same key under another id lowers no floor.", "TUF 5.3.11, 5.4.3; TAP 12", func(m *maker) {
+			m.beyond()
+			m.undercut(func() { m.listKey("timestamp", m.keys["timestamp"][0].as("alias")) })
+		}},
+		{"timestamp_rolled_back_after_targets_key_new", "A new targets key lowers no floor of the timestamp.", "TUF 5.3.11, 5.4.3", func(m *maker) {
+			m.undercut(func() { m.listKey("targets", edKey("targets-2")) })
+		}},
 		{"delegated_removed", "A role that was listed may not vanish from snapshot.", "TUF 5.5.5; suite targets_role_removal", func(m *maker) {
 			m.delegate("targets", "delegated", nil)
 			m.store("delegated")
@@ -225,6 +250,19 @@ func rollback() family {
 func append1(f family, more []recipe) family {
 	f.recipes = append(f.recipes, more...)
 	return f
+}
+
+// undercut changes root and serves it with the repository of before.
+func (m *maker) undercut(change func()) {
+	old := m.metadata()
+	m.release("targets")
+	m.ok()
+	change()
+	m.publish("root")
+	old["metadata/2.root.json"] = m.files["metadata/2.root.json"]
+	m.files = old
+	s := m.fails(conformance.Rollback)
+	s.Trusted = map[string]int64{"root": 2}
 }
 
 // mismatches are files whose version is not the one in their name.
