@@ -232,6 +232,7 @@ func bodies() []recipe {
 		{"byte_order_mark", "Metadata does not begin with a byte order mark.", func(b []byte) []byte { return append([]byte("\ufeff"), b...) }},
 		{"data_after_end", "Nothing follows the end of metadata.", func(b []byte) []byte { return append(b[:len(b):len(b)], "{}"...) }},
 		{"member_doubled_in_envelope", "An envelope with two signed parts has no meaning that all readers share.", edit(`"signed": {`, `"signed": {}, "signed": {`)},
+		{"member_doubled_by_escape", "A name and its escaped form are one name.", edit(`"signed": {`, `"x": 1, "\u0078": 2, "signed": {`)},
 		{"signatures_doubled_in_envelope", "An envelope with two lists of signatures has no meaning that all readers share.", edit(`"signatures": [`, `"signatures": [], "signatures": [`)},
 		{"text_not_utf8", "Text that is not UTF-8 has no canonical form.", edit(`"signed": {`, "\"x\": \"\xff\xfe\", \"signed\": {")},
 		{"surrogate_alone", "Half of a surrogate pair is no character.", edit(`"signed": {`, `"x": "\ud800", "signed": {`)},
