@@ -5,16 +5,33 @@ package conformance_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/waybill-project/waybill/conformance"
 )
 
-// TestProgram drives our client as a child process, as one in any language is driven.
+var (
+	client = flag.String("client", "", "command of a client to hold against the corpus in place of ours")
+	known  = flag.String("known", "", "file that lists the cases in which that client is known to fail")
+)
+
+// TestProgram drives a client as a child process, ours or any other:
+//
+//	go test ./conformance -run TestProgram -client "python3 client.py" -known failures.txt
 func TestProgram(t *testing.T) {
+	if *client != "" {
+		var list map[string]string
+		if *known != "" {
+			list = reasons(t, *known)
+		}
+		conformance.Run(t, conformance.Program(strings.Fields(*client)), list)
+		return
+	}
 	path := filepath.Join(t.TempDir(), "client.exe")
 	if out, err := exec.Command("go", "build", "-o", path, "../cmd/waybill-conformance").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

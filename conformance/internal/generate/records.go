@@ -29,6 +29,14 @@ func keyRecords() family {
 			k := p256Key("second")
 			return k.with("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", k.public())
 		}},
+		{"key_ed25519_in_capitals", "An Ed25519 key may be written in capitals.", ok, func() *key {
+			k := edKey("second")
+			return k.with("ed25519", "ed25519", strings.ToUpper(k.public()))
+		}},
+		{"key_p256_without_last_newline", "A PEM block may lack its last line end.", ok, func() *key {
+			k := p256Key("second")
+			return k.with("ecdsa", "ecdsa-sha2-nistp256", strings.TrimSpace(k.public()))
+		}},
 		{"key_p384", "An ECDSA key on P-384 signs.", conformance.Any, func() *key { return p384Key("second") }},
 		{"key_rsa", "An RSA key with PSS signs.", ok, func() *key { return rsaKey(rsa2048, 32) }},
 		{"key_rsa_long_salt", "The salt of PSS may be as long as it fits.", conformance.Any, func() *key { return rsaKey(rsa2048, 222) }},

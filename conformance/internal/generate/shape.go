@@ -329,6 +329,45 @@ func tolerated() []recipe {
 			m.stamp()
 			m.ok()
 		}},
+		{"signature_with_extra_field", "A signature may have fields that nobody knows.", "TUF 4.2.1", func(m *maker) {
+			m.ok()
+			m.stamp()
+			m.tamper("metadata/timestamp.json", `"sig": "`, `"method": "ed25519", "sig": "`)
+			m.ok()
+		}},
+		{"root_with_unknown_role", "A root may list a role that the client does not know.", "TUF 4.3 (mirrors)", func(m *maker) {
+			m.ok()
+			m.md["root"]["roles"].(object)["mirrors"] = object{"keyids": list{m.keys["root"][0].id}, "threshold": 1}
+			m.publish("root")
+			m.step(conformance.Refresh, conformance.Any)
+		}},
+		{"root_without_consistent_snapshot", "A root may leave consistent_snapshot out.", "TUF 4.3", func(m *maker) {
+			m.ok()
+			delete(m.md["root"], "consistent_snapshot")
+			m.publish("root")
+			m.step(conformance.Refresh, conformance.Any)
+		}},
+		{"delegation_without_terminating", "A delegation may leave terminating out.", "TUF 4.5", func(m *maker) {
+			m.delegate("targets", "A", object{"terminating": nil})
+			m.add("A", "file", []byte("one\n"))
+			m.store("A")
+			m.release("targets")
+			s := m.misses(conformance.Any, "file")
+			s.May = map[string]string{"file": sum256([]byte("one\n"))}
+		}},
+		{"length_without_hash", "A length in snapshot may come without a hash.", "TUF 4.4", func(m *maker) {
+			m.list()
+			delete(m.md["snapshot"]["meta"].(object)["targets.json"].(object), "hashes")
+			m.publish("snapshot")
+			m.stamp()
+			m.ok()
+		}},
+		{"versions_skipped", "Versions of timestamp, snapshot and targets may leave numbers out.", "TUF 4.4, 5.4.3", func(m *maker) {
+			m.ok()
+			m.md["timestamp"]["version"], m.md["snapshot"]["version"], m.md["targets"]["version"] = int64(40), int64(30), int64(20)
+			m.release("targets")
+			m.ok()
+		}},
 		{"delegations_empty", "Delegations may be empty.", "TUF 4.5", func(m *maker) {
 			m.delegations("targets")
 			m.release("targets")
