@@ -8,7 +8,8 @@
 //	waybill-conformance --metadata-url U --metadata-dir D --target-name P [--target-name P2 ...] \
 //		--target-dir T --target-base-url B download
 //
-// It exits with 0 or 1.
+// It exits with 0 or 1. Before an error it writes lines "class: NAME" to standard
+// error, with the classes of package conformance.
 package main
 
 import (
@@ -41,10 +42,37 @@ func run(args []string, getenv func(string) string, stderr io.Writer) (code int)
 		}
 	}()
 	if err := execute(args, getenv, stderr); err != nil {
+		for _, class := range classes(err) {
+			fmt.Fprintln(stderr, "class:", class)
+		}
 		fmt.Fprintln(stderr, "waybill-conformance: error:", err)
 		return 1
 	}
 	return 0
+}
+
+var rules = []struct {
+	class string
+	err   error
+}{
+	{"signature", fetcher.ErrSignature}, {"threshold", fetcher.ErrThreshold}, {"expired", fetcher.ErrExpired},
+	{"rollback", fetcher.ErrRollback}, {"mismatch", fetcher.ErrMismatch}, {"too-large", fetcher.ErrTooLarge},
+	{"malformed", fetcher.ErrMalformed}, {"wrong-software", fetcher.ErrWrongSoftware}, {"clock", fetcher.ErrClock},
+}
+
+// classes are all rules of which err says that they were broken.
+func classes(err error) []string {
+	var out []string
+	for _, rule := range rules {
+		if errors.Is(err, rule.err) {
+			out = append(out, rule.class)
+		}
+	}
+	switch class := fetcher.Class(err); class {
+	case "network", "absent":
+		out = append(out, class)
+	}
+	return out
 }
 
 type command struct {

@@ -1,0 +1,1 @@
+content of target_with_folder_of_spaces

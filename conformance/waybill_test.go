@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/waybill-project/waybill/conformance"
+	"github.com/waybill-project/waybill/fetcher"
+)
+
+// waybill is our own client with its defaults, in this process.
+type waybill struct{}
+
+func TestWaybill(t *testing.T) { prove(t, waybillResults(), reasons(t, "testdata/waybill.txt")) }
+
+func (waybill) Do(ctx context.Context, c conformance.Command) error {
+	if c.Verb == conformance.Init {
+		if err := os.WriteFile(filepath.Join(c.MetadataDir, "root.json"), c.Root, 0o600); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(c.MetadataDir, firstRoot), c.Root, 0o600)
+	}
+	root, err := os.ReadFile(filepath.Join(c.MetadataDir, firstRoot))
+	if err != nil {
+		return err
+	}
+	source, err := fetcher.NewHTTPSource(c.MetadataURL, &fetcher.HTTPOptions{
+		MetadataURL: c.MetadataURL, TargetsURL: c.TargetsURL, Retries: -1,
+	})
+	if err != nil {
+		return err
+	}
+	client, err := fetcher.New(root, c.MetadataDir, source, &fetcher.Options{Flat: true, Now: func() time.Time { return c.Now }})
+	if err != nil {
+		return err
+	}
+	if err := client.Refresh(ctx); err != nil {
+		return err
+	}
+	for _, name := range c.Targets {
+		target, err := client.Target(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := client.Download(ctx, target, targetFile(c, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// firstRoot is where the clients of these tests keep what Init gave them.
+const firstRoot = "first-root"
+
+func targetFile(c conformance.Command, name string) string {
+	return filepath.Join(c.TargetDir, "t-"+url.QueryEscape(name))
+}
+
+func (waybill) Classes(err error) []string {
+	out := []string{}
+	for class, rule := range map[string]error{
+		conformance.Signature: fetcher.ErrSignature, conformance.Threshold: fetcher.ErrThreshold, conformance.Expired: fetcher.ErrExpired,
+		conformance.Rollback: fetcher.ErrRollback, conformance.Mismatch: fetcher.ErrMismatch, conformance.TooLarge: fetcher.ErrTooLarge,
+		conformance.Malformed: fetcher.ErrMalformed, conformance.WrongSoftware: fetcher.ErrWrongSoftware, conformance.Clock: fetcher.ErrClock,
+	} {
+		if errors.Is(err, rule) {
+			out = append(out, class)
+		}
+	}
+	var source *fetcher.SourceError
+	switch {
+	case errors.As(err, &source):
+		return append(out, conformance.Network)
+	case len(out) == 0 && errors.Is(err, fs.ErrNotExist):
+		return []string{conformance.Absent}
+	case len(out) == 0:
+		return []string{"other"}
+	}
+	return out
+}
