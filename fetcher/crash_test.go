@@ -123,9 +123,9 @@ func TestDiskFailsAtEveryOperation(t *testing.T) {
 			s.add("A", "other", content)
 			s.release("targets", "A")
 			f := &failing{FS: quick{durable.OS()}, at: at, dead: dead}
-			e.opts.files = f
+			e.opts.FS = f
 			err := errors.Join(e.download("file", dest), e.lookup("other"))
-			e.opts.files = nil
+			e.opts.FS = nil
 			if f.n < at {
 				break
 			}

@@ -51,11 +51,11 @@ func (c *Client) holds(path string, t *Target) bool {
 	if err != nil {
 		return false
 	}
-	info, err := os.Stat(path)
+	info, err := c.store.fs.Stat(path)
 	if err != nil || !info.Mode().IsRegular() || info.Size() != t.Length {
 		return false
 	}
-	f, err := os.Open(path)
+	f, err := c.store.fs.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return false
 	}

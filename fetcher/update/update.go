@@ -42,7 +42,7 @@ type Options struct {
 	Progress  func(fetcher.Progress)                     // nil: silent
 	UserAgent string                                     // of requests over HTTP
 	Source    fetcher.Source                             // nil: the one of the configuration
-	FS        durable.FS                                 // of the installation and the records; nil: the real file system
+	FS        durable.FS                                 // nil: the real file system
 	Sleep     func(context.Context, time.Duration) error // for Watch; nil: real time
 	Random    func() float64                             // in [0,1), for Watch; nil: math/rand
 }
@@ -88,7 +88,7 @@ func Open(state string, opts *Options) (*Updater, error) {
 
 func (u *Updater) newClient(root []byte) (*fetcher.Client, error) {
 	return fetcher.New(root, filepath.Join(u.state, trustName), u.source, &fetcher.Options{
-		Now: u.opts.Now, NotBefore: u.opts.NotBefore, Logger: u.opts.Logger, Progress: u.opts.Progress,
+		Now: u.opts.Now, NotBefore: u.opts.NotBefore, Logger: u.opts.Logger, Progress: u.opts.Progress, FS: u.opts.FS,
 	})
 }
 
