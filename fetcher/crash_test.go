@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/waybill-project/waybill/internal/crashfs"
 	"github.com/waybill-project/waybill/internal/durable"
 	"github.com/waybill-project/waybill/repo/layout"
 )
@@ -195,5 +196,43 @@ func BenchmarkRefresh31000(b *testing.B) {
 		if err := e.lookup("product/1.5.0/linux-amd64/file-000005"); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// downloaded is a machine on which a file was downloaded, and what a power cut at the
+// end of that leaves at the worst.
+func downloaded(t *testing.T, s *sim) (e *endpoint, disk *crashfs.FS, rec *crashfs.Recording, dest string) {
+	disk = crashfs.New(epoch)
+	e = s.endpoint()
+	dest = filepath.Join(e.dir, "file")
+	e.opts.FS = disk
+	for _, dir := range []string{e.dir, filepath.Join(e.dir, partialDir)} {
+		if err := errors.Join(os.MkdirAll(dir, 0o700), durable.MkdirAll(disk, dir, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rec = disk.Record()
+	if err := e.download("file", dest); err != nil {
+		t.Fatal(err)
+	}
+	return e, disk, rec, dest
+}
+
+func TestDownloadIsDurableWithItsMode(t *testing.T) {
+	s := newSim(t)
+	content := pattern(100 << 10)
+	s.add("targets", "file", content)
+	s.release("targets")
+	_, _, rec, dest := downloaded(t, s)
+	left, err := rec.State(crashfs.Point{K: rec.Len(), Model: crashfs.Strict})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := left.ReadFile(dest)
+	if err != nil || !bytes.Equal(got, content) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if info, err := left.Stat(dest); err != nil || info.Mode() != 0o644 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 }

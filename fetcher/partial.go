@@ -130,10 +130,10 @@ func (p *partial) reset() error {
 // place makes the file durable and gives it its final name. Call it only after
 // the content was verified.
 func (p *partial) place(dest string) error {
-	if err := p.file.Sync(); err != nil {
+	if err := p.file.Chmod(0o644); err != nil {
 		return local(p.path, err)
 	}
-	if err := p.file.Chmod(0o644); err != nil {
+	if err := p.file.Sync(); err != nil {
 		return local(p.path, err)
 	}
 	err := p.closeFile()

@@ -46,7 +46,8 @@ type FS struct {
 	mu    sync.Mutex
 	nodes map[int]*node
 	next  int
-	ticks int
+	start time.Time
+	ticks int // changes since start
 	rec   *Recording
 }
 
@@ -63,9 +64,9 @@ type node struct {
 
 const rootID = 0
 
-// New makes an empty file system.
-func New() *FS {
-	return &FS{nodes: map[int]*node{rootID: {mode: fs.ModeDir | 0o755, names: map[string]int{}, links: 1}}, next: 1}
+// New makes an empty file system. Its clock shows start and goes on by a millisecond with each change.
+func New(start time.Time) *FS {
+	return &FS{start: start, nodes: map[int]*node{rootID: {mode: fs.ModeDir | 0o755, names: map[string]int{}, links: 1}}, next: 1}
 }
 
 var _ durable.FS = (*FS)(nil)
@@ -74,7 +75,7 @@ var _ durable.FS = (*FS)(nil)
 func (f *FS) Clone() *FS {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return &FS{nodes: f.copyNodes(), next: f.next, ticks: f.ticks}
+	return &FS{nodes: f.copyNodes(), next: f.next, start: f.start, ticks: f.ticks}
 }
 
 // copyNodes copies what has a name; the bytes are shared until somebody writes.
@@ -298,7 +299,7 @@ func (f *FS) ReadDir(name string) ([]fs.DirEntry, error) {
 	}
 	entries := make([]fs.DirEntry, 0, len(n.names))
 	for _, base := range slices.Sorted(maps.Keys(n.names)) {
-		entries = append(entries, fs.FileInfoToDirEntry(f.nodes[n.names[base]].info(base)))
+		entries = append(entries, fs.FileInfoToDirEntry(f.info(f.nodes[n.names[base]], base)))
 	}
 	return entries, nil
 }
@@ -311,7 +312,7 @@ func (f *FS) Stat(name string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, pathError("stat", name, err)
 	}
-	return n.info(filepath.Base(name)), nil
+	return f.info(n, filepath.Base(name)), nil
 }
 
 // SyncDir makes the names in a folder durable.
@@ -330,20 +331,17 @@ type info struct {
 	name  string
 	size  int64
 	mode  fs.FileMode
-	ticks int
+	time  time.Time
 	links int
 }
 
-func (n *node) info(name string) info {
-	return info{name, int64(len(n.data)), n.mode, n.ticks, n.links}
+func (f *FS) info(n *node, name string) info {
+	return info{name, int64(len(n.data)), n.mode, f.start.Add(time.Duration(n.ticks) * time.Millisecond), n.links}
 }
-
-// start is when a file system begins; every change takes a millisecond.
-var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func (i info) Name() string       { return i.name }
 func (i info) Size() int64        { return i.size }
 func (i info) Mode() fs.FileMode  { return i.mode }
-func (i info) ModTime() time.Time { return start.Add(time.Duration(i.ticks) * time.Millisecond) }
+func (i info) ModTime() time.Time { return i.time }
 func (i info) IsDir() bool        { return i.mode.IsDir() }
 func (i info) Sys() any           { return sys(i) }

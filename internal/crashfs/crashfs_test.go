@@ -15,10 +15,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/waybill-project/waybill/internal/crashfs"
 	"github.com/waybill-project/waybill/internal/durable"
 )
+
+var start = time.Date(2026, 11, 22, 4, 0, 0, 0, time.UTC)
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -31,7 +34,7 @@ func must(t *testing.T, err error) {
 func TestLikeTheSystem(t *testing.T) {
 	for seed := range uint64(60) {
 		dir, random := t.TempDir(), rand.New(rand.NewPCG(seed, 0))
-		model := crashfs.New()
+		model := crashfs.New(start)
 		must(t, durable.MkdirAll(model, dir, 0o755))
 		for step := range 120 {
 			op := pick(random, dir)
@@ -129,7 +132,7 @@ func listing(t *testing.T, f durable.FS, dir string) string {
 
 // write replaces /d/f, which holds old, with or without the syncs that this needs.
 func write(t *testing.T, syncFile, syncDir bool) *crashfs.Recording {
-	f := crashfs.New()
+	f := crashfs.New(start)
 	must(t, f.Write("/d/f", []byte(strings.Repeat("old", 300)), 0o600))
 	rec := f.Record()
 	file, temp, err := durable.CreateTemp(f, "/d/f", 0o600)
@@ -227,7 +230,7 @@ func TestTornWrite(t *testing.T) {
 // A rename between folders of which one was synced is there in that one; the file is never lost.
 func TestRenameBetweenFolders(t *testing.T) {
 	for synced, want := range map[string][]string{"/a": {"/b/f"}, "/b": {"/a/f", "/b/f"}, "": {"/a/f"}} {
-		f := crashfs.New()
+		f := crashfs.New(start)
 		must(t, f.Write("/a/f", []byte("x"), 0o600))
 		must(t, f.Write("/b/g", nil, 0o600))
 		must(t, f.Remove("/b/g"))
@@ -246,7 +249,7 @@ func TestRenameBetweenFolders(t *testing.T) {
 
 // More open operations than can be tried in every order are sampled, and the same point is the same state.
 func TestManyOpenOperations(t *testing.T) {
-	f := crashfs.New()
+	f := crashfs.New(start)
 	rec := f.Record()
 	for i := range 12 {
 		must(t, f.Mkdir(fmt.Sprintf("/%d", i), 0o700))

@@ -144,7 +144,7 @@ func (f *file) Seek(offset int64, whence int) (int64, error) {
 func (f *file) Stat() (fs.FileInfo, error) {
 	unlock, err := f.use("stat", true)
 	defer unlock()
-	return f.node.info(filepath.Base(f.path)), err
+	return f.fs.info(f.node, filepath.Base(f.path)), err
 }
 
 func (f *file) Chmod(mode fs.FileMode) error {
