@@ -43,6 +43,7 @@ func (c *Client) Build(ctx context.Context, t *Target, ways []release.Way, base,
 	defer guard(&err)
 	r := &Report{Full: t.Length, Left: []LeftWay{}}
 	if c.holds(dest, t) {
+		c.dropPartial(t)
 		r.Way = "present"
 		return r, nil
 	}

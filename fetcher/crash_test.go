@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -234,5 +235,30 @@ func TestDownloadIsDurableWithItsMode(t *testing.T) {
 	}
 	if info, err := left.Stat(dest); err != nil || info.Mode() != 0o644 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+// A rename between two folders can be durable in the one and not in the other.
+func TestBothNamesOfAMoveCanComeUp(t *testing.T) {
+	s := newSim(t)
+	s.add("targets", "file", pattern(100<<10))
+	s.release("targets")
+	e, _, rec, dest := downloaded(t, s)
+	ops := rec.Ops()
+	moved := slices.IndexFunc(ops, func(o crashfs.Op) bool { return o.To == dest })
+	left, err := rec.State(crashfs.Point{K: moved + 2, Model: crashfs.Reorder, Seed: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	litter := filepath.Join(e.dir, partialDir)
+	if got := left.Names(litter); len(got) != 1 {
+		t.Fatalf("%q: this is not the state that was meant", got)
+	}
+	e.opts.FS = left
+	if err := e.download("file", dest); err != nil {
+		t.Fatal(err)
+	}
+	if got := left.Names(litter); len(got) != 0 {
+		t.Errorf("left %q", got)
 	}
 }

@@ -35,6 +35,7 @@ func (c *Client) Download(ctx context.Context, t *Target, dest string) (err erro
 
 func (c *Client) download(ctx context.Context, t *Target, dest string) (fetched int64, err error) {
 	if c.holds(dest, t) {
+		c.dropPartial(t)
 		return 0, nil
 	}
 	p, fetched, err := c.obtain(ctx, t, dest)

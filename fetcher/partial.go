@@ -199,6 +199,22 @@ func (p *partial) discard() {
 	p.close()
 }
 
+// dropPartial removes what an earlier run left of a file that is there now: of a move
+// that a power cut interrupted both names can come up.
+func (c *Client) dropPartial(t *Target) {
+	dir := c.store.path(partialDir)
+	path := filepath.Join(dir, t.hash()+unverified)
+	if _, err := c.store.fs.Stat(path); err != nil || c.opts.Ephemeral {
+		return
+	}
+	release, err := durable.TryLock(filepath.Join(dir, "lock"))
+	if err != nil {
+		return // somebody is at it
+	}
+	defer release()
+	_ = durable.Remove(c.store.fs, path)
+}
+
 // sweepPartial removes what other downloads left a day ago or earlier.
 func (c *Client) sweepPartial(dir, except string) {
 	entries, err := c.store.fs.ReadDir(dir)
