@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/waybill-project/waybill/internal/crashfs"
 	"github.com/waybill-project/waybill/internal/durable"
@@ -205,9 +206,9 @@ func BenchmarkRefresh31000(b *testing.B) {
 func downloaded(t *testing.T, s *sim) (e *endpoint, disk *crashfs.FS, rec *crashfs.Recording, dest string) {
 	disk = crashfs.New(epoch)
 	e = s.endpoint()
-	dest = filepath.Join(e.dir, "file")
+	dest = filepath.Join(e.dir, "out", "file")
 	e.opts.FS = disk
-	for _, dir := range []string{e.dir, filepath.Join(e.dir, partialDir)} {
+	for _, dir := range []string{filepath.Dir(dest), filepath.Join(e.dir, partialDir)} {
 		if err := errors.Join(os.MkdirAll(dir, 0o700), durable.MkdirAll(disk, dir, 0o700)); err != nil {
 			t.Fatal(err)
 		}
@@ -260,5 +261,47 @@ func TestBothNamesOfAMoveCanComeUp(t *testing.T) {
 	}
 	if got := left.Names(litter); len(got) != 0 {
 		t.Errorf("left %q", got)
+	}
+}
+
+// What a crash left under a temporary name is removed a day later, when nobody can
+// be at work on it any more.
+func TestOldTemporaryFilesGo(t *testing.T) {
+	for name, age := range map[string]time.Duration{"young": 0, "old": 25 * time.Hour} {
+		s := newSim(t)
+		content := pattern(1000)
+		s.add("targets", "file", content)
+		s.release("targets")
+		e, disk, _, dest := downloaded(t, s)
+		temp := func(path string) string {
+			file, name, err := durable.CreateTemp(disk, path, 0o600)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file.Close()
+			return name
+		}
+		if err := errors.Join(disk.Remove(dest), durable.MkdirAll(disk, filepath.Join(e.dir, "blobs"), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		left := []string{temp(dest), temp(filepath.Join(e.dir, "blobs", "hash")), temp(filepath.Join(e.dir, partialDir, "build"))}
+		foreign := temp(dest + "2")
+		e.now = e.now.Add(age)
+		if err := e.download("file", dest); err != nil {
+			t.Fatal(err)
+		}
+		target, err := e.client().Target(context.Background(), "file")
+		if err == nil {
+			_, err = e.client().Bytes(context.Background(), target, 1000)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range append(left, foreign) {
+			_, err := disk.Stat(path)
+			if there := err == nil; there != (age == 0 || path == foreign) {
+				t.Errorf("%s %s: %v", name, path, err)
+			}
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sort"
 	"strings"
 	"time"
@@ -43,6 +44,7 @@ func (c *Client) download(ctx context.Context, t *Target, dest string) (fetched 
 		return fetched, err
 	}
 	defer p.close()
+	c.sweepOld(filepath.Dir(dest), func(name string) bool { return durable.IsTempOf(name, dest) })
 	return fetched, p.place(dest)
 }
 
@@ -236,6 +238,7 @@ func (c *Client) Bytes(ctx context.Context, t *Target, max int64) (_ []byte, err
 		errors.As(err, &verify)
 		return nil, fault(verify.Err)
 	}
+	c.sweepOld(c.store.path("blobs"), durable.IsTemp)
 	c.store.prune("blobs", maxBlobs-1)
 	return data, c.store.write(blob, data)
 }

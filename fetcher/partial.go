@@ -56,7 +56,7 @@ func (c *Client) partialFor(t *Target, dest string) (*partial, error) {
 	}
 	p.release = release
 	p.path = filepath.Join(dir, t.hash()+unverified)
-	c.sweepPartial(dir, p.path)
+	c.sweepOld(dir, func(name string) bool { return name != "lock" && name != filepath.Base(p.path) })
 	if err := p.resume(t.Length); err != nil {
 		p.close()
 		return nil, err
@@ -215,18 +215,19 @@ func (c *Client) dropPartial(t *Target) {
 	_ = durable.Remove(c.store.fs, path)
 }
 
-// sweepPartial removes what other downloads left a day ago or earlier.
-func (c *Client) sweepPartial(dir, except string) {
+// sweepOld removes what crashes left in a folder a day ago or earlier; what is younger
+// may belong to somebody at work.
+func (c *Client) sweepOld(dir string, ours func(name string) bool) {
 	entries, err := c.store.fs.ReadDir(dir)
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		info, err := e.Info()
-		if err != nil || path == except || e.Name() == "lock" || c.opts.Now().Sub(info.ModTime()) < staleAfter {
+		if !ours(e.Name()) {
 			continue
 		}
-		_ = durable.Remove(c.store.fs, path)
+		if info, err := e.Info(); err == nil && c.opts.Now().Sub(info.ModTime()) >= staleAfter {
+			_ = durable.Remove(c.store.fs, filepath.Join(dir, e.Name()))
+		}
 	}
 }
