@@ -305,3 +305,35 @@ func TestOldTemporaryFilesGo(t *testing.T) {
 		}
 	}
 }
+
+// refusing is a disk on which files of one name cannot be made.
+type refusing struct {
+	durable.FS
+	name string
+}
+
+func (r refusing) OpenFile(name string, flag int, perm fs.FileMode) (durable.File, error) {
+	if flag&os.O_CREATE != 0 && strings.Contains(name, r.name) {
+		return nil, errDisk
+	}
+	return r.FS.OpenFile(name, flag, perm)
+}
+
+// A root that could not be stored raises no floor: the chain to it would be missing.
+func TestRootThatCannotBeStored(t *testing.T) {
+	s := newSim(t)
+	e := s.endpoint()
+	e.ok()
+	s.publish("root")
+	e.opts.FS = refusing{quick{durable.OS()}, "2.root.json"}
+	if err := e.refresh(); Class(err) != "local" {
+		t.Errorf("got %v", err)
+	}
+	e.opts.FS = nil
+	e.have(versions{"root": 1})
+	if f := e.client().store.floor(); f.Root != 1 {
+		t.Errorf("floor %d", f.Root)
+	}
+	e.ok()
+	e.have(versions{"root": 2})
+}

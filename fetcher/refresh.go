@@ -147,10 +147,10 @@ func (u *update) walkRoots() error {
 		if err != nil {
 			return err
 		}
-		u.roots = append(u.roots, next)
 		if err := u.store.write(rootFile(next.version), data); err != nil {
 			return err
 		}
+		u.roots = append(u.roots, next)
 	}
 	return nil
 }
