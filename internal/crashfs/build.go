@@ -194,7 +194,7 @@ func (s spoiled) spoil(op Op) []byte {
 	for at := 0; at < len(out); at += sector {
 		part := out[at:min(at+sector, len(out))]
 		way := s.way
-		if way == 3 {
+		if way >= 3 {
 			way = s.random.IntN(4)
 		}
 		switch way {

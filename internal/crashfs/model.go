@@ -57,7 +57,7 @@ const (
 	mostExact  = 8   // open operations of which every subset is tried
 	samples    = 256 // of the subsets, if there are more
 	mostCuts   = 64
-	garbageWay = 4 // zeros, noise, old bytes, mix
+	garbageWay = 6 // zeros, noise, old bytes, three mixes
 )
 
 // Seeds is how many states there are for a crash after k operations. They are numbered from 0; some may be equal.
