@@ -286,6 +286,10 @@ func TestOldTemporaryFilesGo(t *testing.T) {
 		}
 		left := []string{temp(dest), temp(filepath.Join(e.dir, "blobs", "hash")), temp(filepath.Join(e.dir, partialDir, "build"))}
 		foreign := temp(dest + "2")
+		if err := disk.Write(filepath.Join(e.dir, partialDir, "hash"+unverified), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, filepath.Join(e.dir, partialDir, "hash"+unverified))
 		e.now = e.now.Add(age)
 		if err := e.download("file", dest); err != nil {
 			t.Fatal(err)
@@ -336,4 +340,25 @@ func TestRootThatCannotBeStored(t *testing.T) {
 	}
 	e.ok()
 	e.have(versions{"root": 2})
+}
+
+// Old downloads go even if nothing is downloaded any more.
+func TestOldDownloadsGoWithARefresh(t *testing.T) {
+	s := newSim(t)
+	s.add("targets", "file", pattern(1000))
+	s.release("targets")
+	e, disk, _, _ := downloaded(t, s)
+	path := filepath.Join(e.dir, partialDir, "hash"+unverified)
+	if err := disk.Write(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e.ok()
+	if _, err := disk.Stat(path); err != nil {
+		t.Errorf("a young one: %v", err)
+	}
+	e.now = e.now.Add(25 * time.Hour)
+	e.ok()
+	if _, err := disk.Stat(path); err == nil {
+		t.Error("an old one stayed")
+	}
 }

@@ -56,7 +56,7 @@ func (c *Client) partialFor(t *Target, dest string) (*partial, error) {
 	}
 	p.release = release
 	p.path = filepath.Join(dir, t.hash()+unverified)
-	c.sweepOld(dir, func(name string) bool { return name != "lock" && name != filepath.Base(p.path) })
+	c.sweepOld(dir, func(name string) bool { return notLock(name) && name != filepath.Base(p.path) })
 	if err := p.resume(t.Length); err != nil {
 		p.close()
 		return nil, err
@@ -214,6 +214,8 @@ func (c *Client) dropPartial(t *Target) {
 	defer release()
 	_ = durable.Remove(c.store.fs, path)
 }
+
+func notLock(name string) bool { return name != "lock" }
 
 // sweepOld removes what crashes left in a folder a day ago or earlier; what is younger
 // may belong to somebody at work.
