@@ -21,14 +21,18 @@ import (
 // one that goes to another file system.
 func downloads(t testing.TB) []*scenario {
 	return []*scenario{
-		downloading(t, "download/first", false, false, asIs),
-		downloading(t, "download/over another", true, false, asIs),
-		downloading(t, "download/resume", true, true, asIs),
-		downloading(t, "download/to another file system", true, true, apart),
+		downloading(t, "download/first", false, false, false),
+		downloading(t, "download/over another", true, false, false),
+		downloading(t, "download/resume", true, true, false),
+		downloading(t, "download/to another file system", true, true, true),
 	}
 }
 
-func downloading(t testing.TB, name string, over, resume bool, wrap func(durable.FS) durable.FS) *scenario {
+func downloading(t testing.TB, name string, over, resume, elsewhere bool) *scenario {
+	wrap := asIs
+	if elsewhere {
+		wrap = apart
+	}
 	r := repository(t)
 	old, fresh := program("1.0.0"), program("1.1.0")
 	r.Add("file", old, nil)
@@ -71,6 +75,11 @@ func downloading(t testing.TB, name string, over, resume bool, wrap func(durable
 		}
 		return fmt.Errorf("the file has %d bytes and is %v, %w", len(have), info, err)
 	}
+	again := func(fsys durable.FS) error { return fetch(fsys, x.now) }
+	later := func(fsys durable.FS) error { return fetchAt(fsys, x.now, aDayLater) }
+	if elsewhere {
+		again = later // a copy that is cut off lies in a folder where others may be at work
+	}
 	return &scenario{
 		name: name, every: 3, image: image,
 		run: func(fsys durable.FS, promise promising) error {
@@ -83,10 +92,8 @@ func downloading(t testing.TB, name string, over, resume bool, wrap func(durable
 		},
 		always: func(f *crashfs.FS) error { return errors.Join(is(f, old, fresh), x.always(f), outsideState(f)) },
 		kept:   func(f *crashfs.FS) error { return errors.Join(is(f, fresh), x.arrived(f)) },
-		again: func(fsys durable.FS) error {
-			// What others may be at work on goes after a day only. Nothing else expires in that time.
-			return fetchAt(fsys, x.now, aDayLater)
-		},
-		done: func(f *crashfs.FS) error { return errors.Join(is(f, fresh), x.arrived(f), noTemps(f), x.noWayBack(f)) },
+		again:  again,
+		later:  later,
+		done:   func(f *crashfs.FS) error { return errors.Join(is(f, fresh), x.arrived(f), noTemps(f), x.noWayBack(f)) },
 	}
 }
