@@ -55,16 +55,9 @@ func TestPowerCutFigures(t *testing.T) {
 			if len(careless) == 0 {
 				t.Error("a client without syncs came through as well: these cuts prove nothing")
 			}
-			t.Logf("%d cuts, no violation; without syncs %d violations in %d cuts, such as: %v", cuts, len(careless), cuts, first1(careless))
+			t.Logf("%d cuts, no violation; without syncs %d violations in %d cuts, such as: %v", cuts, len(careless), cuts, careless[:min(1, len(careless))])
 		})
 	}
-}
-
-func first1(errs []error) error {
-	if len(errs) == 0 {
-		return nil
-	}
-	return errs[0]
 }
 
 // machine is a disk that the paths of the scenarios lie on.
@@ -136,7 +129,7 @@ func (m *machine) one(t *testing.T, random *rand.Rand, n int, wrap func(durable.
 	s := updating(t, "power", way{old: "1.0.0", from: []string{"1.0.0"}[:random.IntN(2)]})
 	unpack(t, s.image)
 	unix.Sync()
-	last := mustRecorded(t, s, wrap).rec.Len()
+	last := mustRecord(t, s, wrap).rec.Len()
 	at, commit, count := 1+random.IntN(last), random.IntN(2) == 0, 0
 	under := &hooked{under: durable.OS(), hook: func(c call, do func() error) error {
 		if count >= at {
@@ -170,12 +163,6 @@ func (m *machine) one(t *testing.T, random *rand.Rand, n int, wrap func(durable.
 	}
 	must(t, os.RemoveAll(root))
 	return err
-}
-
-func mustRecorded(t *testing.T, s *scenario, wrap func(durable.FS) durable.FS) *recorded {
-	r, err := s.record(wrap)
-	must(t, err)
-	return r
 }
 
 // changes tells the operations that a recording counts.

@@ -55,6 +55,12 @@ func (s *scenario) record(wrap func(durable.FS) durable.FS) (*recorded, error) {
 	return r, err
 }
 
+func mustRecord(t *testing.T, s *scenario, wrap func(durable.FS) durable.FS) *recorded {
+	r, err := s.record(wrap)
+	must(t, err)
+	return r
+}
+
 // inForce counts the promises that hold after k operations.
 func (r *recorded) inForce(k int) int {
 	n := 0
