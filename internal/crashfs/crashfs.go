@@ -57,6 +57,7 @@ type node struct {
 	mode  fs.FileMode
 	data  []byte
 	owned bool           // data is in no other file system
+	sum   uint64         // of data; 0 is not known
 	names map[string]int // of a folder
 	links int
 	ticks int // when it was written

@@ -194,7 +194,7 @@ func TestModels(t *testing.T) {
 			crashfs.Reorder: "empty new", crashfs.Garbage: "damaged old"}},
 		"neither": {false, false, map[crashfs.Model]string{
 			crashfs.Kill: "new", crashfs.Strict: "old", crashfs.Ordered: "empty new old", crashfs.Delalloc: "empty short",
-			crashfs.Reorder: "empty new old", crashfs.Garbage: "damaged old"}},
+			crashfs.Reorder: "empty new old", crashfs.Garbage: "damaged new old"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := contents(t, write(t, c.file, c.dir))

@@ -90,6 +90,7 @@ func (n *node) own(size int) {
 
 func (n *node) write(offset int64, p []byte) {
 	end := int(offset) + len(p)
+	n.sum = 0
 	n.own(end)
 	if end > len(n.data) {
 		old := len(n.data)
@@ -104,7 +105,7 @@ func (n *node) truncate(size int64) {
 		n.write(size, nil)
 		return
 	}
-	n.data = n.data[:size:size]
+	n.data, n.sum = n.data[:size:size], 0
 }
 
 func (f *file) Truncate(size int64) error {

@@ -80,6 +80,7 @@ const never = int(^uint(0) >> 1)
 // Record takes the present state for durable and records what happens from now on, until the next call.
 func (f *FS) Record() *Recording {
 	base := f.Clone()
+	base.Digest() // so that the copies need not
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.rec = &Recording{base: base}

@@ -30,7 +30,7 @@ func (f *FS) digest(n *node, path string) uint64 {
 	h.WriteString(path)
 	h.WriteByte(0)
 	h.Write(binary.LittleEndian.AppendUint32(nil, uint32(n.mode)))
-	h.Write(n.data)
+	h.Write(binary.LittleEndian.AppendUint64(nil, n.digest()))
 	sum := h.Sum64()
 	for name, id := range n.names {
 		if durable.IsTemp(name) {
@@ -39,6 +39,14 @@ func (f *FS) digest(n *node, path string) uint64 {
 		sum += f.digest(f.nodes[id], path+"/"+name)
 	}
 	return sum
+}
+
+// digest is remembered, since most files are the same in most states.
+func (n *node) digest() uint64 {
+	if n.sum == 0 {
+		n.sum = maphash.Bytes(digestSeed, n.data)
+	}
+	return n.sum
 }
 
 // ReadFile returns the content of a file; it must not be changed.
