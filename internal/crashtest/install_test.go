@@ -101,8 +101,11 @@ func (g *goal) checkRecord(f *crashfs.FS, have []byte) error {
 	return nil
 }
 
+// beside are the other files of the folder; the machine itself may lie there, too, beside the running program.
 func (g *goal) beside(f *crashfs.FS) []string {
-	return slices.DeleteFunc(f.Names(filepath.Dir(g.path)), func(n string) bool { return n == filepath.Base(g.path) })
+	return slices.DeleteFunc(f.Names(filepath.Dir(g.path)), func(n string) bool {
+		return n == filepath.Base(g.path) || filepath.Join(filepath.Dir(g.path), n) == root
+	})
 }
 
 // outside wants nothing else to have changed.
