@@ -43,6 +43,7 @@ func (c *Client) Build(ctx context.Context, t *Target, ways []release.Way, base,
 	defer guard(&err)
 	r := &Report{Full: t.Length, Left: []LeftWay{}}
 	if c.holds(dest, t) {
+		c.dropPartial(t)
 		r.Way = "present"
 		return r, nil
 	}
@@ -98,7 +99,7 @@ func (c *Client) follow(ctx context.Context, t *Target, way release.Way, base, d
 	if last := way.Steps[len(way.Steps)-1]; last.ResultLength != t.Length || !sameHash(last.ResultSHA256, t.Hashes["sha256"]) {
 		return 0, t.fault(ErrMismatch, errors.New("the patch leads to another file"))
 	}
-	if err := checkBase(way.Steps[0], base); err != nil {
+	if err := c.checkBase(way.Steps[0], base); err != nil {
 		return 0, err
 	}
 	w := walk{Client: c, target: t, base: base, dest: dest}
@@ -115,14 +116,14 @@ func (c *Client) follow(ctx context.Context, t *Target, way release.Way, base, d
 func sameHash(a, b string) bool { return b == "" || strings.EqualFold(a, b) }
 
 // checkBase saves fetching a patch for a base that is not there.
-func checkBase(step release.Step, base string) error {
+func (c *Client) checkBase(step release.Step, base string) error {
 	if step.FromLength == 0 && step.From == release.EmptySHA256 {
 		return nil
 	}
 	if base == "" {
 		return fmt.Errorf("%w: nothing is installed", delta.ErrBaseMismatch)
 	}
-	f, err := os.Open(base)
+	f, err := c.store.fs.OpenFile(base, os.O_RDONLY, 0)
 	if err != nil {
 		return fmt.Errorf("%w: %w", delta.ErrBaseMismatch, err)
 	}
@@ -212,7 +213,7 @@ func (w *walk) baseFile(info delta.Info) (io.ReaderAt, func(), error) {
 	if info.BaseLength == 0 {
 		return nil, func() {}, nil
 	}
-	f, err := os.Open(w.base)
+	f, err := w.store.fs.OpenFile(w.base, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, nil, local(w.base, err)
 	}

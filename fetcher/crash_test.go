@@ -11,9 +11,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/waybill-project/waybill/internal/crashfs"
 	"github.com/waybill-project/waybill/internal/durable"
 	"github.com/waybill-project/waybill/repo/layout"
 )
@@ -123,9 +126,9 @@ func TestDiskFailsAtEveryOperation(t *testing.T) {
 			s.add("A", "other", content)
 			s.release("targets", "A")
 			f := &failing{FS: quick{durable.OS()}, at: at, dead: dead}
-			e.opts.files = f
+			e.opts.FS = f
 			err := errors.Join(e.download("file", dest), e.lookup("other"))
-			e.opts.files = nil
+			e.opts.FS = nil
 			if f.n < at {
 				break
 			}
@@ -195,5 +198,167 @@ func BenchmarkRefresh31000(b *testing.B) {
 		if err := e.lookup("product/1.5.0/linux-amd64/file-000005"); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// downloaded is a machine on which a file was downloaded, and what a power cut at the
+// end of that leaves at the worst.
+func downloaded(t *testing.T, s *sim) (e *endpoint, disk *crashfs.FS, rec *crashfs.Recording, dest string) {
+	disk = crashfs.New(epoch)
+	e = s.endpoint()
+	dest = filepath.Join(e.dir, "out", "file")
+	e.opts.FS = disk
+	for _, dir := range []string{filepath.Dir(dest), filepath.Join(e.dir, partialDir)} {
+		if err := errors.Join(os.MkdirAll(dir, 0o700), durable.MkdirAll(disk, dir, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rec = disk.Record()
+	if err := e.download("file", dest); err != nil {
+		t.Fatal(err)
+	}
+	return e, disk, rec, dest
+}
+
+func TestDownloadIsDurableWithItsMode(t *testing.T) {
+	s := newSim(t)
+	content := pattern(100 << 10)
+	s.add("targets", "file", content)
+	s.release("targets")
+	_, _, rec, dest := downloaded(t, s)
+	left, err := rec.State(crashfs.Point{K: rec.Len(), Model: crashfs.Strict})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := left.ReadFile(dest)
+	if err != nil || !bytes.Equal(got, content) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if info, err := left.Stat(dest); err != nil || info.Mode() != 0o644 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+// A rename between two folders can be durable in the one and not in the other.
+func TestBothNamesOfAMoveCanComeUp(t *testing.T) {
+	s := newSim(t)
+	s.add("targets", "file", pattern(100<<10))
+	s.release("targets")
+	e, _, rec, dest := downloaded(t, s)
+	ops := rec.Ops()
+	moved := slices.IndexFunc(ops, func(o crashfs.Op) bool { return o.To == dest })
+	left, err := rec.State(crashfs.Point{K: moved + 2, Model: crashfs.Reorder, Seed: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	litter := filepath.Join(e.dir, partialDir)
+	if got := left.Names(litter); len(got) != 1 {
+		t.Fatalf("%q: this is not the state that was meant", got)
+	}
+	e.opts.FS = left
+	if err := e.download("file", dest); err != nil {
+		t.Fatal(err)
+	}
+	if got := left.Names(litter); len(got) != 0 {
+		t.Errorf("left %q", got)
+	}
+}
+
+// What a crash left under a temporary name is removed a day later, when nobody can
+// be at work on it any more.
+func TestOldTemporaryFilesGo(t *testing.T) {
+	for name, age := range map[string]time.Duration{"young": 0, "old": 25 * time.Hour} {
+		s := newSim(t)
+		content := pattern(1000)
+		s.add("targets", "file", content)
+		s.release("targets")
+		e, disk, _, dest := downloaded(t, s)
+		temp := func(path string) string {
+			file, name, err := durable.CreateTemp(disk, path, 0o600)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file.Close()
+			return name
+		}
+		if err := errors.Join(disk.Remove(dest), durable.MkdirAll(disk, filepath.Join(e.dir, "blobs"), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		left := []string{temp(dest), temp(filepath.Join(e.dir, "blobs", "hash")), temp(filepath.Join(e.dir, partialDir, "build"))}
+		foreign := temp(dest + "2")
+		if err := disk.Write(filepath.Join(e.dir, partialDir, "hash"+unverified), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, filepath.Join(e.dir, partialDir, "hash"+unverified))
+		e.now = e.now.Add(age)
+		if err := e.download("file", dest); err != nil {
+			t.Fatal(err)
+		}
+		target, err := e.client().Target(context.Background(), "file")
+		if err == nil {
+			_, err = e.client().Bytes(context.Background(), target, 1000)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range append(left, foreign) {
+			_, err := disk.Stat(path)
+			if there := err == nil; there != (age == 0 || path == foreign) {
+				t.Errorf("%s %s: %v", name, path, err)
+			}
+		}
+	}
+}
+
+// refusing is a disk on which files of one name cannot be made.
+type refusing struct {
+	durable.FS
+	name string
+}
+
+func (r refusing) OpenFile(name string, flag int, perm fs.FileMode) (durable.File, error) {
+	if flag&os.O_CREATE != 0 && strings.Contains(name, r.name) {
+		return nil, errDisk
+	}
+	return r.FS.OpenFile(name, flag, perm)
+}
+
+// A root that could not be stored raises no floor: the chain to it would be missing.
+func TestRootThatCannotBeStored(t *testing.T) {
+	s := newSim(t)
+	e := s.endpoint()
+	e.ok()
+	s.publish("root")
+	e.opts.FS = refusing{quick{durable.OS()}, "2.root.json"}
+	if err := e.refresh(); Class(err) != "local" {
+		t.Errorf("got %v", err)
+	}
+	e.opts.FS = nil
+	e.have(versions{"root": 1})
+	if f := e.client().store.floor(); f.Root != 1 {
+		t.Errorf("floor %d", f.Root)
+	}
+	e.ok()
+	e.have(versions{"root": 2})
+}
+
+// Old downloads go even if nothing is downloaded any more.
+func TestOldDownloadsGoWithARefresh(t *testing.T) {
+	s := newSim(t)
+	s.add("targets", "file", pattern(1000))
+	s.release("targets")
+	e, disk, _, _ := downloaded(t, s)
+	path := filepath.Join(e.dir, partialDir, "hash"+unverified)
+	if err := disk.Write(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e.ok()
+	if _, err := disk.Stat(path); err != nil {
+		t.Errorf("a young one: %v", err)
+	}
+	e.now = e.now.Add(25 * time.Hour)
+	e.ok()
+	if _, err := disk.Stat(path); err == nil {
+		t.Error("an old one stayed")
 	}
 }

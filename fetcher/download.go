@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sort"
 	"strings"
 	"time"
@@ -35,6 +36,7 @@ func (c *Client) Download(ctx context.Context, t *Target, dest string) (err erro
 
 func (c *Client) download(ctx context.Context, t *Target, dest string) (fetched int64, err error) {
 	if c.holds(dest, t) {
+		c.dropPartial(t)
 		return 0, nil
 	}
 	p, fetched, err := c.obtain(ctx, t, dest)
@@ -42,6 +44,7 @@ func (c *Client) download(ctx context.Context, t *Target, dest string) (fetched 
 		return fetched, err
 	}
 	defer p.close()
+	c.sweepOld(filepath.Dir(dest), func(name string) bool { return durable.IsTempOf(name, dest) })
 	return fetched, p.place(dest)
 }
 
@@ -51,11 +54,11 @@ func (c *Client) holds(path string, t *Target) bool {
 	if err != nil {
 		return false
 	}
-	info, err := os.Stat(path)
+	info, err := c.store.fs.Stat(path)
 	if err != nil || !info.Mode().IsRegular() || info.Size() != t.Length {
 		return false
 	}
-	f, err := os.Open(path)
+	f, err := c.store.fs.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return false
 	}
@@ -235,6 +238,7 @@ func (c *Client) Bytes(ctx context.Context, t *Target, max int64) (_ []byte, err
 		errors.As(err, &verify)
 		return nil, fault(verify.Err)
 	}
+	c.sweepOld(c.store.path("blobs"), durable.IsTemp)
 	c.store.prune("blobs", maxBlobs-1)
 	return data, c.store.write(blob, data)
 }

@@ -321,7 +321,7 @@ func (a apart) Rename(from, to string) error {
 func TestDestinationOnAnotherFileSystem(t *testing.T) {
 	content := pattern(200 << 10)
 	_, e := downloadSim(t, content)
-	e.opts.files = apart{quick{durable.OS()}}
+	e.opts.FS = apart{quick{durable.OS()}}
 	dir := t.TempDir()
 	dest := filepath.Join(dir, "file")
 	if err := os.WriteFile(dest, []byte("old"), 0o600); err != nil {

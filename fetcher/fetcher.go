@@ -67,8 +67,8 @@ type Options struct {
 	UnsafeIgnoreExpiry bool
 	// Limits bound what is read; zero fields have secure defaults.
 	Limits Limits
-
-	files durable.FS // the file system; nil is the real one
+	// FS is the file system; nil is the real one. Locks are always real.
+	FS durable.FS
 }
 
 // Limits bound what a Source can make a client read. Zero fields stand for the

@@ -56,7 +56,7 @@ func (c *Client) partialFor(t *Target, dest string) (*partial, error) {
 	}
 	p.release = release
 	p.path = filepath.Join(dir, t.hash()+unverified)
-	c.sweepPartial(dir, p.path)
+	c.sweepOld(dir, func(name string) bool { return notLock(name) && name != filepath.Base(p.path) })
 	if err := p.resume(t.Length); err != nil {
 		p.close()
 		return nil, err
@@ -130,10 +130,10 @@ func (p *partial) reset() error {
 // place makes the file durable and gives it its final name. Call it only after
 // the content was verified.
 func (p *partial) place(dest string) error {
-	if err := p.file.Sync(); err != nil {
+	if err := p.file.Chmod(0o644); err != nil {
 		return local(p.path, err)
 	}
-	if err := p.file.Chmod(0o644); err != nil {
+	if err := p.file.Sync(); err != nil {
 		return local(p.path, err)
 	}
 	err := p.closeFile()
@@ -199,18 +199,37 @@ func (p *partial) discard() {
 	p.close()
 }
 
-// sweepPartial removes what other downloads left a day ago or earlier.
-func (c *Client) sweepPartial(dir, except string) {
+// dropPartial removes what an earlier run left of a file that is there now: of a move
+// that a power cut interrupted both names can come up.
+func (c *Client) dropPartial(t *Target) {
+	dir := c.store.path(partialDir)
+	path := filepath.Join(dir, t.hash()+unverified)
+	if _, err := c.store.fs.Stat(path); err != nil || c.opts.Ephemeral {
+		return
+	}
+	release, err := durable.TryLock(filepath.Join(dir, "lock"))
+	if err != nil {
+		return // somebody is at it
+	}
+	defer release()
+	_ = durable.Remove(c.store.fs, path)
+}
+
+func notLock(name string) bool { return name != "lock" }
+
+// sweepOld removes what crashes left in a folder a day ago or earlier; what is younger
+// may belong to somebody at work.
+func (c *Client) sweepOld(dir string, ours func(name string) bool) {
 	entries, err := c.store.fs.ReadDir(dir)
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		info, err := e.Info()
-		if err != nil || path == except || e.Name() == "lock" || c.opts.Now().Sub(info.ModTime()) < staleAfter {
+		if !ours(e.Name()) {
 			continue
 		}
-		_ = durable.Remove(c.store.fs, path)
+		if info, err := e.Info(); err == nil && c.opts.Now().Sub(info.ModTime()) >= staleAfter {
+			_ = durable.Remove(c.store.fs, filepath.Join(dir, e.Name()))
+		}
 	}
 }

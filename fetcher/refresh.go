@@ -73,7 +73,7 @@ type update struct {
 func (u *update) run() (*trusted, error) {
 	u.at = u.instant()
 	steps := []func() error{
-		u.store.sweep, u.updateRoots, u.dropRotated, u.updateTimestamp, u.updateSnapshot, u.updateTargets, u.finish,
+		u.sweep, u.updateRoots, u.dropRotated, u.updateTimestamp, u.updateSnapshot, u.updateTargets, u.finish,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -81,6 +81,13 @@ func (u *update) run() (*trusted, error) {
 		}
 	}
 	return &u.trusted, nil
+}
+
+func (u *update) sweep() error {
+	if !u.opts.Ephemeral {
+		u.sweepOld(u.store.path(partialDir), notLock)
+	}
+	return u.store.sweep()
 }
 
 // instant reads the clock once, and does not believe it if it lies before a time
@@ -147,10 +154,10 @@ func (u *update) walkRoots() error {
 		if err != nil {
 			return err
 		}
-		u.roots = append(u.roots, next)
 		if err := u.store.write(rootFile(next.version), data); err != nil {
 			return err
 		}
+		u.roots = append(u.roots, next)
 	}
 	return nil
 }

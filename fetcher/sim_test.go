@@ -350,8 +350,8 @@ func (e *endpoint) client() *Client {
 	opts := e.opts
 	opts.Flat = true
 	opts.Now = e.clock()
-	if opts.files == nil {
-		opts.files = quick{durable.OS()}
+	if opts.FS == nil {
+		opts.FS = quick{durable.OS()}
 	}
 	c, err := New(e.root, e.dir, e.repo, &opts)
 	if err != nil {

@@ -36,7 +36,7 @@ type store struct {
 }
 
 func openStore(dir string, first *root, opts Options) *store {
-	s := &store{fs: opts.files, dir: dir}
+	s := &store{fs: opts.FS, dir: dir}
 	if s.fs == nil {
 		s.fs = durable.OS()
 	}

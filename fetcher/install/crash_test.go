@@ -301,3 +301,26 @@ func names(t *testing.T, dir string) []string {
 	}
 	return out
 }
+
+// lying reports an error for the switch, which it has done.
+type lying struct{ durable.FS }
+
+func (l lying) Rename(from, to string) error {
+	err := l.FS.Rename(from, to)
+	if filepath.Base(to) == "app" {
+		return errors.Join(err, syscall.EIO)
+	}
+	return err
+}
+
+// A switch that happened in spite of its error is committed like any other.
+func TestSwitchThatLandedWithAnError(t *testing.T) {
+	w := updateWorld(t, false)
+	w.apply(func(w *world, fsys durable.FS) error { return w.operation(w, lying{fsys}) })
+	w.checkClean("after the error")
+	record, err := Load(w.state, nil)
+	must(t, err)
+	if record.Current != build("1.1.0", "new bytes") || record.Previous.SHA256 != sum("old bytes") || w.content() != "new bytes" {
+		t.Fatalf("%+v, %q", record, w.content())
+	}
+}

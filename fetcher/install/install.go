@@ -162,7 +162,11 @@ func (d disk) run(ctx context.Context, state, source string, job *journal, mode 
 		return err
 	}
 	if err := d.replace(stagedPath(job.Path), job.Path, asidePath(job.Path)); err != nil {
-		d.undo(state, job)
+		// What is there decides, since a rename that reports an error may have happened.
+		result, failed := d.resolve(context.WithoutCancel(ctx), state, job)
+		if result == Finished {
+			return failed
+		}
 		return fail("replace", job.Path, err)
 	}
 	return d.commit(state, job)

@@ -42,7 +42,7 @@ type Options struct {
 	Progress  func(fetcher.Progress)                     // nil: silent
 	UserAgent string                                     // of requests over HTTP
 	Source    fetcher.Source                             // nil: the one of the configuration
-	FS        durable.FS                                 // of the installation and the records; nil: the real file system
+	FS        durable.FS                                 // nil: the real file system
 	Sleep     func(context.Context, time.Duration) error // for Watch; nil: real time
 	Random    func() float64                             // in [0,1), for Watch; nil: math/rand
 }
@@ -88,7 +88,7 @@ func Open(state string, opts *Options) (*Updater, error) {
 
 func (u *Updater) newClient(root []byte) (*fetcher.Client, error) {
 	return fetcher.New(root, filepath.Join(u.state, trustName), u.source, &fetcher.Options{
-		Now: u.opts.Now, NotBefore: u.opts.NotBefore, Logger: u.opts.Logger, Progress: u.opts.Progress,
+		Now: u.opts.Now, NotBefore: u.opts.NotBefore, Logger: u.opts.Logger, Progress: u.opts.Progress, FS: u.opts.FS,
 	})
 }
 
@@ -129,7 +129,24 @@ func (u *Updater) begin(ctx context.Context) (unlock func(), recovery *install.R
 		return nil, nil, err
 	}
 	u.source.reset()
+	u.sweepTrust()
 	return unlock, recovery, nil
+}
+
+// sweepTrust removes what a crash left among the verified metadata. Nobody else is at work there: they need the lock.
+func (u *Updater) sweepTrust() {
+	trust := filepath.Join(u.state, trustName)
+	lineages, err := u.opts.FS.ReadDir(trust)
+	if err != nil {
+		return
+	}
+	for _, l := range lineages {
+		for _, dir := range []string{"partial", "blobs"} {
+			if err := durable.CleanTemps(u.opts.FS, filepath.Join(trust, l.Name(), dir)); err != nil {
+				u.opts.Logger.Warn("cannot remove what a crash left", "error", err)
+			}
+		}
+	}
 }
 
 // Rollback puts the version before the installed one back, and skips the one it left until a newer one is offered.

@@ -440,3 +440,22 @@ func TestFileURL(t *testing.T) {
 	must(t, err)
 	must(t, r.Body.Close())
 }
+
+// A run has the state folder to itself and removes at once what a crash left in it.
+func TestLitterOfACrashGoes(t *testing.T) {
+	e := newEndpoint(t)
+	e.update()
+	lineages, err := filepath.Glob(filepath.Join(e.state, trustName, "*"))
+	must(t, err)
+	for _, dir := range []string{"partial", "blobs"} {
+		file, _, err := durable.CreateTemp(durable.OS(), filepath.Join(lineages[0], dir, "x"), 0o600)
+		must(t, err)
+		must(t, file.Close())
+	}
+	e.update()
+	left, err := filepath.Glob(filepath.Join(lineages[0], "*", ".*"))
+	must(t, err)
+	if len(left) > 0 {
+		t.Fatalf("left %q", left)
+	}
+}

@@ -108,7 +108,7 @@ func TestPackageMap(t *testing.T) {
 
 // isTestOnly names the packages that only tests import.
 func isTestOnly(name string) bool {
-	return slices.Contains([]string{"internal/endtoend", "internal/testrepo", "internal/testserver", "repo/store/storetest"}, name)
+	return slices.Contains([]string{"internal/crashfs", "internal/crashtest", "internal/endtoend", "internal/testrepo", "internal/testserver", "repo/store/storetest"}, name)
 }
 
 func permitted(rules []string, imp string) bool {

@@ -218,6 +218,12 @@ func IsTemp(name string) bool {
 	return len(random) == tempRandom && strings.Trim(random, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
+// IsTempOf reports whether a file of this name is a temporary file for path.
+func IsTempOf(name, path string) bool {
+	like := filepath.Base(tempName(path))
+	return IsTemp(name) && strings.HasPrefix(filepath.Base(name), like[:len(like)-tempRandom])
+}
+
 // CleanTemps removes the temporary files of this package that lie in a folder,
 // which may be absent. Call it only while nobody else writes there, under a lock.
 func CleanTemps(fsys FS, dir string) error {

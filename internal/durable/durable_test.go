@@ -125,6 +125,19 @@ func TestReadFile(t *testing.T) {
 	}
 }
 
+func TestIsTempOf(t *testing.T) {
+	for _, path := range []string{"/d/app", "/d/" + strings.Repeat("x", 250)} {
+		file, temp, err := durable.CreateTemp(durable.OS(), filepath.Join(t.TempDir(), filepath.Base(path)), 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file.Close()
+		if !durable.IsTempOf(temp, path) || durable.IsTempOf(temp, "/d/ap") || durable.IsTempOf(path, path) {
+			t.Errorf("%s, %s", temp, path)
+		}
+	}
+}
+
 func TestCleanTemps(t *testing.T) {
 	dir := t.TempDir()
 	file, temp, err := durable.CreateTemp(durable.OS(), filepath.Join(dir, "app"), 0o600)

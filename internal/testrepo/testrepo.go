@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/sigstore/sigstore/pkg/signature"
@@ -34,6 +35,9 @@ type Repo struct {
 
 	seed     byte
 	version  int64
+	root     int64        // version of the last root
+	rotated  bool         // since then
+	keys     map[int]byte // how often the key of a role was replaced
 	files    map[string]file
 	channels map[string]*release.Channel
 	standing map[string]*release.Standing
@@ -50,7 +54,7 @@ func New(dir string, now time.Time, seed byte) *Repo {
 	return &Repo{
 		Dir: dir, Now: now, Lifetime: 24 * time.Hour, seed: seed,
 		files: map[string]file{}, channels: map[string]*release.Channel{}, standing: map[string]*release.Standing{},
-		builds: map[string][]byte{},
+		builds: map[string][]byte{}, keys: map[int]byte{}, rotated: true,
 	}
 }
 
@@ -124,7 +128,7 @@ func (r *Repo) Publish() error {
 		return err
 	}
 	r.version++
-	if r.version == 1 {
+	if r.rotated {
 		if err := r.writeRoot(); err != nil {
 			return err
 		}
@@ -158,9 +162,22 @@ func (r *Repo) documents() error {
 // RootFile is where the root of trust lies.
 func (r *Repo) RootFile() string { return filepath.Join(r.Dir, "metadata", "1.root.json") }
 
+// roles are numbered as their keys are.
+var roles = []string{"root", "targets", "snapshot", "timestamp"}
+
+// Rotate gives roles new keys, which the root of the next publication says.
+func (r *Repo) Rotate(names ...string) {
+	for _, name := range names {
+		r.keys[slices.Index(roles, name)]++
+	}
+	r.rotated = true
+}
+
 func (r *Repo) writeRoot() error {
+	r.root, r.rotated = r.root+1, false
 	root := metadata.Root(r.Now.AddDate(10, 0, 0))
-	for i, role := range []string{"root", "targets", "snapshot", "timestamp"} {
+	root.Signed.Version = r.root
+	for i, role := range roles {
 		key, err := metadata.KeyFromPublicKey(r.key(i).Public())
 		if err != nil {
 			return err
@@ -169,7 +186,11 @@ func (r *Repo) writeRoot() error {
 			return err
 		}
 	}
-	return signAndWrite(r, root, 0, layout.Root(1))
+	signers := []ed25519.PrivateKey{r.key(0)}
+	if old := r.keys[0]; old > 0 {
+		signers = append(signers, r.keyBefore(0, old-1))
+	}
+	return signAndWrite(r, root, signers, layout.Root(r.root))
 }
 
 func (r *Repo) writeRoles() error {
@@ -187,19 +208,19 @@ func (r *Repo) writeRoles() error {
 	snapshot.Signed.Version = r.version
 	timestamp := metadata.Timestamp(expires)
 	timestamp.Signed.Version = r.version
-	if err := signAndWrite(r, targets, 1, layout.Versioned("targets", r.version)); err != nil {
+	if err := signAndWrite(r, targets, []ed25519.PrivateKey{r.key(1)}, layout.Versioned("targets", r.version)); err != nil {
 		return err
 	}
 	if err := r.list(snapshot.Signed.Meta, "targets"); err != nil {
 		return err
 	}
-	if err := signAndWrite(r, snapshot, 2, layout.Versioned("snapshot", r.version)); err != nil {
+	if err := signAndWrite(r, snapshot, []ed25519.PrivateKey{r.key(2)}, layout.Versioned("snapshot", r.version)); err != nil {
 		return err
 	}
 	if err := r.list(timestamp.Signed.Meta, "snapshot"); err != nil {
 		return err
 	}
-	return signAndWrite(r, timestamp, 3, layout.Timestamp)
+	return signAndWrite(r, timestamp, []ed25519.PrivateKey{r.key(3)}, layout.Timestamp)
 }
 
 // list vouches for the metadata file of a role, which was just written.
@@ -212,13 +233,15 @@ func (r *Repo) list(meta map[string]*metadata.MetaFiles, role string) error {
 	return nil
 }
 
-func signAndWrite[T metadata.Roles](r *Repo, m *metadata.Metadata[T], key int, object string) error {
-	signer, err := signature.LoadSigner(r.key(key), crypto.Hash(0))
-	if err != nil {
-		return err
-	}
-	if _, err := m.Sign(signer); err != nil {
-		return err
+func signAndWrite[T metadata.Roles](r *Repo, m *metadata.Metadata[T], keys []ed25519.PrivateKey, object string) error {
+	for _, key := range keys {
+		signer, err := signature.LoadSigner(key, crypto.Hash(0))
+		if err != nil {
+			return err
+		}
+		if _, err := m.Sign(signer); err != nil {
+			return err
+		}
 	}
 	data, err := m.ToBytes(false)
 	if err != nil {
@@ -235,8 +258,15 @@ func (r *Repo) write(object string, data []byte) error {
 	return os.WriteFile(path, data, 0o644)
 }
 
-func (r *Repo) key(i int) ed25519.PrivateKey {
-	seed := sha256.Sum256([]byte{r.seed, byte(i)})
+func (r *Repo) key(i int) ed25519.PrivateKey { return r.keyBefore(i, r.keys[i]) }
+
+// keyBefore is the key of a role after it was replaced some times.
+func (r *Repo) keyBefore(i int, times byte) ed25519.PrivateKey {
+	name := []byte{r.seed, byte(i)}
+	if times > 0 {
+		name = append(name, times)
+	}
+	seed := sha256.Sum256(name)
 	return ed25519.NewKeyFromSeed(seed[:])
 }
 
