@@ -93,7 +93,7 @@ type Progress struct {
 // several processes and repositories. No request is made and nothing is written.
 func New(root []byte, dir string, source Source, opts *Options) (c *Client, err error) {
 	defer guard(&err)
-	if source == nil {
+	if m, ok := source.(*Mirrors); source == nil || ok && len(m.mirrors) == 0 {
 		return nil, errors.New("fetcher: no source")
 	}
 	c = &Client{source: source, edges: map[edge]*targets{}}

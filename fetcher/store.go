@@ -188,6 +188,7 @@ type floor struct {
 	Time time.Time `json:"time"`           // of the last complete update
 	ETag string    `json:"etag,omitempty"` // of the timestamp whose SHA-256 is Of
 	Of   string    `json:"of,omitempty"`
+	From string    `json:"from,omitempty"` // which of several mirrors gave it
 }
 
 // floorFile holds a line of JSON and its SHA-256, so that damage makes it absent
