@@ -20,10 +20,15 @@ import (
 
 // HTTPOptions are all optional; zero durations stand for the defaults given.
 type HTTPOptions struct {
-	MetadataURL string      // in place of BASE/metadata/
-	TargetsURL  string      // in place of BASE/targets/
-	UserAgent   string      // "waybill-fetcher"
-	Header      http.Header // sent with every request; taken for credentials, so never redirected to another host
+	MetadataURL string // in place of BASE/metadata/
+	TargetsURL  string // in place of BASE/targets/
+	UserAgent   string // "waybill-fetcher"
+	// Header is sent with every request but not across a redirect, as it may hold credentials;
+	// with a Header or a Token no redirect to another host is followed.
+	Header http.Header
+	// Token returns a bearer token; it is called for every request, so that a token may change.
+	// It is refused for a plain http URL, unless that is local.
+	Token func(context.Context) (string, error)
 
 	ConnectTimeout time.Duration // TCP and TLS, each: 15 s
 	HeaderTimeout  time.Duration // until the answer begins: 15 s
@@ -38,30 +43,75 @@ type HTTPOptions struct {
 
 // HTTPSource reads a repository from a web server or bucket. It keeps no
 // cookies, wants no compression, follows at most 3 redirects, never from https to http
-// and never to a private address unless the base is one.
+// and never to a private address unless the base is one. The environment is heeded as
+// by every Go program: HTTPS_PROXY, HTTP_PROXY and NO_PROXY name proxies, and, where the
+// system has no store of its own, SSL_CERT_FILE and SSL_CERT_DIR the trusted authorities.
 type HTTPSource struct {
+	base              string
 	metadata, targets *url.URL
+	socket            string // path of a unix socket, "" for the network
 	opts              HTTPOptions
 	client            *http.Client
 }
 
 // NewHTTPSource reads the repository at base, an http or https URL of the folder
-// that holds metadata/ and targets/. It may hold percent-escapes, and no query.
+// that holds metadata/ and targets/. It may hold percent-escapes, and no query. A base
+// unix:///PATH is a server that listens on that socket and has the repository at its root.
 func NewHTTPSource(base string, opts *HTTPOptions) (*HTTPSource, error) {
-	s := &HTTPSource{}
+	s := &HTTPSource{base: base}
 	if opts != nil {
 		s.opts = *opts
 	}
 	s.opts.setDefaults()
 	var err error
+	if s.socket, err = socketPath(base); err != nil {
+		return nil, err
+	}
+	if s.socket != "" {
+		base = "http://localhost/"
+	}
 	if s.metadata, err = folder(base, "metadata/", s.opts.MetadataURL); err != nil {
 		return nil, err
 	}
 	if s.targets, err = folder(base, "targets/", s.opts.TargetsURL); err != nil {
 		return nil, err
 	}
+	for _, u := range []*url.URL{s.metadata, s.targets} {
+		if s.opts.Token != nil && u.Scheme == "http" && !isLocal(u.Hostname()) {
+			return nil, fmt.Errorf("%s: no token goes over plain http", u.Redacted())
+		}
+	}
 	s.client = s.newClient()
 	return s, nil
+}
+
+// String is the base URL, without a password.
+func (s *HTTPSource) String() string {
+	if u, err := url.Parse(s.base); err == nil {
+		return u.Redacted()
+	}
+	return s.base
+}
+
+// socketPath is the path in a URL unix:///PATH, "" for another scheme.
+func socketPath(base string) (string, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "unix" {
+		return "", err
+	}
+	if u.Host != "" || len(u.Path) < 2 || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return "", fmt.Errorf("%s: want unix:///PATH", u.Redacted())
+	}
+	if len(u.Path) > 2 && u.Path[2] == ':' {
+		return u.Path[1:], nil // unix:///C:/socket
+	}
+	return u.Path, nil
+}
+
+// Close ends idle connections. The source can still be used.
+func (s *HTTPSource) Close() error {
+	s.client.CloseIdleConnections()
+	return nil
 }
 
 func (o *HTTPOptions) setDefaults() {
@@ -178,7 +228,9 @@ func (s *HTTPSource) once(ctx context.Context, where, name string, req Request) 
 	if err != nil {
 		return nil, never, err
 	}
-	s.header(r, req)
+	if err := s.header(r, req); err != nil {
+		return nil, never, err
+	}
 	answer, err := s.client.Do(r)
 	if err != nil {
 		if errors.Is(err, errRedirect) {
@@ -207,9 +259,19 @@ func (s *HTTPSource) drain(a *http.Response, cancel context.CancelCauseFunc) {
 	}
 }
 
-func (s *HTTPSource) header(r *http.Request, req Request) {
+func (s *HTTPSource) header(r *http.Request, req Request) error {
 	for k, v := range s.opts.Header {
 		r.Header[http.CanonicalHeaderKey(k)] = v
+	}
+	if s.opts.Token != nil {
+		token, err := s.opts.Token(r.Context())
+		if err != nil {
+			return fmt.Errorf("token: %w", err)
+		}
+		if !validTag(token) {
+			return errors.New("token: empty, or not one line of ASCII")
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	r.Header.Set("User-Agent", s.opts.UserAgent)
 	r.Header.Set("Accept-Encoding", "identity")
@@ -222,6 +284,7 @@ func (s *HTTPSource) header(r *http.Request, req Request) {
 	case req.Offset > 0:
 		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", req.Offset))
 	}
+	return nil
 }
 
 // validTag keeps what a server once sent, or what became of it on disk, from
@@ -297,44 +360,4 @@ func (s *HTTPSource) retryAfter(a *http.Response) time.Duration {
 		return min(max(at.Sub(s.opts.now()), 0), time.Minute)
 	}
 	return 0
-}
-
-// watch ends transfers that stand still or crawl. Only time spent waiting for the
-// server counts.
-func (s *HTTPSource) watch(body io.ReadCloser, cancel context.CancelCauseFunc) io.ReadCloser {
-	return &watched{body: body, cancel: cancel, opts: &s.opts}
-}
-
-type watched struct {
-	body   io.ReadCloser
-	cancel context.CancelCauseFunc
-	opts   *HTTPOptions
-	waited time.Duration // in the present window
-	got    int64
-}
-
-func (w *watched) Read(p []byte) (int, error) {
-	slow := fmt.Errorf("%w: nothing for %s", ErrTooSlow, w.opts.StallTimeout)
-	timer := time.AfterFunc(w.opts.StallTimeout, func() { w.cancel(slow) })
-	start := w.opts.now()
-	n, err := w.body.Read(p)
-	w.waited += w.opts.now().Sub(start)
-	if !timer.Stop() && err != nil && err != io.EOF {
-		return n, slow
-	}
-	w.got += int64(n)
-	if err == nil && w.waited >= w.opts.SlowWindow {
-		if float64(w.got) < w.waited.Seconds()*float64(w.opts.MinRate) {
-			err = fmt.Errorf("%w: %d bytes in %s", ErrTooSlow, w.got, w.waited.Round(time.Second))
-			w.cancel(err)
-		}
-		w.waited, w.got = 0, 0
-	}
-	return n, err
-}
-
-func (w *watched) Close() error {
-	err := w.body.Close()
-	w.cancel(nil)
-	return err
 }

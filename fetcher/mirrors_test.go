@@ -96,7 +96,7 @@ func TestBadMirrorBlocksNothing(t *testing.T) {
 		"false snapshot":     func(bad *sim) { bad.put(layout.Versioned("snapshot", 2), pattern(100)) },
 		"no snapshot":        func(bad *sim) { bad.drop(layout.Versioned("snapshot", 2)) },
 		"false targets":      func(bad *sim) { bad.put(layout.Versioned("targets", 2), pattern(100)) },
-		"false target":       func(bad *sim) { bad.put(layout.Target("file", sum256(content)), pattern(100<<10 - 1)) },
+		"false target":       func(bad *sim) { bad.put(layout.Target("file", sum256(content)), pattern(100<<10-1)) },
 		"no target":          func(bad *sim) { bad.drop(layout.Target("file", sum256(content))) },
 		"long target":        func(bad *sim) { bad.put(layout.Target("file", sum256(content)), pattern(200<<10)) },
 		"nothing":            func(bad *sim) { clear(bad.objects) },
