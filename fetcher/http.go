@@ -27,7 +27,7 @@ type HTTPOptions struct {
 	// with a Header or a Token no redirect to another host is followed.
 	Header http.Header
 	// Token returns a bearer token; it is called for every request, so that a token may change.
-	// It is refused for a plain http URL, unless that is local.
+	// It and a Header Authorization or Cookie are refused for a plain http URL that is not local.
 	Token func(context.Context) (string, error)
 
 	ConnectTimeout time.Duration // TCP and TLS, each: 15 s
@@ -76,9 +76,10 @@ func NewHTTPSource(base string, opts *HTTPOptions) (*HTTPSource, error) {
 	if s.targets, err = folder(base, "targets/", s.opts.TargetsURL); err != nil {
 		return nil, err
 	}
+	secret := s.opts.Token != nil || s.opts.Header.Get("Authorization") != "" || s.opts.Header.Get("Cookie") != ""
 	for _, u := range []*url.URL{s.metadata, s.targets} {
-		if s.opts.Token != nil && u.Scheme == "http" && !isLocal(u.Hostname()) {
-			return nil, fmt.Errorf("%s: no token goes over plain http", u.Redacted())
+		if secret && u.Scheme == "http" && !isLocal(u.Hostname()) {
+			return nil, fmt.Errorf("%s: credentials do not go over plain http", u.Redacted())
 		}
 	}
 	s.client = s.newClient()

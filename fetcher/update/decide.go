@@ -73,7 +73,7 @@ func (u *Updater) Check(ctx context.Context) (*Check, error) {
 		return nil, err
 	}
 	c := d.check
-	c.Recovered, c.Metadata = recovery, u.source.metadata.Load()
+	c.Recovered, c.Metadata = recovery, u.metadata.Load()
 	return &c, nil
 }
 

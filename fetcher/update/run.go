@@ -93,7 +93,7 @@ func (u *Updater) Update(ctx context.Context, opts *UpdateOptions) (*Outcome, er
 	} else if err := u.fetchAndInstall(ctx, d, o); err != nil {
 		return o, err
 	}
-	o.Metadata = u.source.metadata.Load()
+	o.Metadata = u.metadata.Load()
 	return o, nil
 }
 
