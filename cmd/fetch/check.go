@@ -20,7 +20,7 @@ would cost. The status is 0 with and without an update, unless --exit-code is gi
   fetch check --json | jq .offer.version`,
 		Args: badArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			u, err := a.open()
+			u, err := a.open(nil)
 			if err != nil {
 				return err
 			}
