@@ -160,6 +160,18 @@ func (c *Client) Roots() [][]byte {
 	return out
 }
 
+// Clock returns the time by which the last Refresh that succeeded judged expiry, and
+// whether the clock of the machine stood before it, which then was not believed.
+// It is the zero time if there was none.
+func (c *Client) Clock() (at time.Time, behind bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.trusted == nil {
+		return time.Time{}, false
+	}
+	return c.trusted.at.time, c.trusted.at.behind
+}
+
 func (c *Client) debug(msg string, args ...any) {
 	if c.opts.Logger != nil {
 		c.opts.Logger.Debug(msg, args...)

@@ -51,6 +51,7 @@ func checkStatus(exitCode bool, found *update.Check) error {
 
 func (a *app) sayCheck(c *update.Check) {
 	a.noteRecovery(c.Recovered)
+	a.noteClock(c.Clock)
 	a.notePassed(c.Passed)
 	o := c.Offer
 	if o == nil {
