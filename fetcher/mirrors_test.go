@@ -5,9 +5,11 @@ package fetcher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -385,4 +387,69 @@ func TestInterruptedDownloadGoesOnAtAnotherMirror(t *testing.T) {
 	if err != nil || offset != 1<<19 {
 		t.Errorf("offset %d, %v", offset, err)
 	}
+}
+
+// Edges of a CDN stand still at different states. Whatever they are, a client ends up with the newest
+// of what they hold, and never goes back.
+func TestStaleEdges(t *testing.T) {
+	s := newSim(t)
+	first := s.endpoint()
+	history := []*sim{s.copied()}
+	change := []func(){
+		func() { s.stamp() },
+		func() { s.release("targets") },
+		func() { s.publish("root"); s.stamp() },
+		func() { s.rotate("timestamp", fmt.Sprint("timestamp-", len(history))); s.publish("root"); s.stamp() },
+		func() { s.rotate("snapshot", fmt.Sprint("snapshot-", len(history))); s.publish("root"); s.commit() },
+		func() {
+			s.rotate("root", fmt.Sprint("root-", len(history)))
+			s.publish("root")
+			s.keys["root"] = s.keys["root"][:1]
+			s.stamp()
+		},
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 24 {
+		change[r.IntN(len(change))]()
+		history = append(history, s.copied())
+	}
+	for trial := range 60 {
+		e := s.endpoint()
+		e.root = first.root
+		reached := -1
+		for range 4 {
+			e.now = e.now.Add(time.Hour)
+			newest := -1
+			var edges []Source
+			for range 3 {
+				at := r.IntN(len(history))
+				newest = max(newest, at)
+				edges = append(edges, history[at])
+			}
+			err := e.mirrored(edges...).Refresh(context.Background())
+			switch {
+			case err == nil && newest >= reached:
+				reached = newest
+			case err == nil:
+				t.Errorf("trial %d: went from state %d back to %d", trial, reached, newest)
+			case newest >= reached || Class(err) != "verification":
+				t.Errorf("trial %d: at state %d, %d offered: %v", trial, reached, newest, err)
+			}
+			for _, x := range edges {
+				if n := len(x.(*sim).asked()); n > 60 {
+					t.Errorf("%d requests to one edge", n)
+				}
+			}
+			e.have(versions{"timestamp": timestampOf(t, history[reached])})
+		}
+	}
+}
+
+func timestampOf(t *testing.T, s *sim) int64 {
+	t.Helper()
+	ts, err := parseTimestamp(s.objects[layout.Timestamp])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ts.version
 }
