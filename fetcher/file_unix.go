@@ -7,7 +7,6 @@ package fetcher
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"syscall"
 
 	"github.com/waybill-project/waybill/internal/durable"
@@ -24,42 +23,23 @@ func sole(info fs.FileInfo) bool {
 
 func crossDevice(err error) bool { return errors.Is(err, syscall.EXDEV) }
 
-// detach returns the content through a descriptor for reading only, of a file that has no name
-// any more. The partial is gone afterwards.
+// detach returns the content through the descriptor that it was written to, of a file
+// that has no name any more: whatever lies under its old name does not matter.
 func (p *partial) detach() (durable.File, error) {
-	defer p.discard()
-	file, err := p.fs.OpenFile(p.path, os.O_RDONLY|noFollow, 0)
+	defer p.close()
+	if err := p.fs.Remove(p.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, local(p.path, err)
+	}
+	info, err := p.file.Stat()
 	if err != nil {
 		return nil, local(p.path, err)
 	}
-	mine, err := p.file.Stat()
-	var opened fs.FileInfo
-	if err == nil {
-		opened, err = file.Stat()
+	if !nameless(info) {
+		return nil, local(p.path, errors.New("has a second name"))
 	}
-	if err == nil && (!sole(opened) || !same(mine, opened)) {
-		err = errors.New("was replaced")
-	}
-	if err == nil {
-		err = p.fs.Remove(p.path)
-	}
-	if err == nil {
-		opened, err = file.Stat()
-	}
-	if err == nil && !nameless(opened) {
-		err = errors.New("has a second name")
-	}
-	if err != nil {
-		file.Close()
-		return nil, local(p.path, err)
-	}
+	file := p.file
+	p.file = nil
 	return file, nil
-}
-
-// same tells whether two descriptors are of one file, where that can be known.
-func same(a, b fs.FileInfo) bool {
-	_, known := a.Sys().(*syscall.Stat_t)
-	return !known || os.SameFile(a, b)
 }
 
 func nameless(info fs.FileInfo) bool {

@@ -51,7 +51,7 @@ func (f *File) Close() error { return f.file.Close() }
 // OpenVerified downloads a target and opens it. The content is on disk, in the state
 // folder, for as long as the File is open, and memory use does not depend on its length;
 // what is needed for longer is for Download. The file has lost its name before it is
-// hashed for the last time, through the very descriptor that is handed out; on Windows it keeps
+// hashed for the last time, through the very descriptor that is read from; on Windows it keeps
 // a name, but nobody else can open it for writing, rename or remove it.
 func (c *Client) OpenVerified(ctx context.Context, t *Target) (_ *File, err error) {
 	defer guard(&err)
