@@ -42,6 +42,7 @@ type Client struct {
 	mu      sync.Mutex // guards what follows
 	trusted *trusted
 	edges   map[edge]*targets
+	strikes []int // of the mirrors, as stored
 }
 
 // Options are all optional.
@@ -111,6 +112,7 @@ func New(root []byte, dir string, source Source, opts *Options) (c *Client, err 
 		return nil, err
 	}
 	c.store = openStore(dir, c.first, c.opts)
+	c.recall()
 	return c, nil
 }
 

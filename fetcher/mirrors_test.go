@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -452,4 +453,67 @@ func timestampOf(t *testing.T, s *sim) int64 {
 		t.Fatal(err)
 	}
 	return ts.version
+}
+
+// The next process knows which mirror was slow, and which one lied.
+func TestStandingOfMirrorsIsKept(t *testing.T) {
+	content := pattern(1 << 20)
+	s := newSim(t)
+	s.add("targets", "file", content)
+	s.release("targets")
+	e := s.endpoint()
+	clock := epoch
+	slow := &paced{sim: s.copied(), clock: &clock, rate: 32 << 10}
+	quick := &paced{sim: s.copied(), clock: &clock, rate: 8 << 20}
+	process := func() (*Client, *Mirrors) {
+		m := NewMirrors(slow, quick)
+		m.now = func() time.Time { return clock }
+		c, err := New(e.root, e.dir, m, &Options{Flat: true, Now: e.clock()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c, m
+	}
+	get := func(c *Client) {
+		t.Helper()
+		target, err := c.Target(context.Background(), "file")
+		if err == nil {
+			err = c.Download(context.Background(), target, filepath.Join(t.TempDir(), "out"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, _ := process()
+	get(c)
+	c, m := process()
+	if m.order(1 << 20)[0].Source != Source(quick) {
+		t.Error("the slow mirror comes first again")
+	}
+	slow.put(layout.Timestamp, []byte("{}"))
+	e.now = e.now.Add(time.Hour)
+	refresh(t, c)
+	_, m = process()
+	if m.order(0)[0].Source != Source(quick) {
+		t.Error("the lying mirror comes first again")
+	}
+	slow.put(layout.Timestamp, s.objects[layout.Timestamp])
+	for range falseStrike { // an hour each
+		e.now = e.now.Add(time.Hour)
+		c, m = process()
+		refresh(t, c)
+	}
+	if m.order(0)[0].strikes+m.order(0)[1].strikes != 0 {
+		t.Error("a mirror that mended its ways is not forgiven")
+	}
+	for _, damage := range []string{"", "null", "{", `{"x":1}`, `{"` + m.mirrors[0].tag() + `":{"strikes":-9,"rate":-1,"latency_ms":-1}}`, strings.Repeat("x", 1<<20)} {
+		if err := os.WriteFile(filepath.Join(e.dir, standingFile), []byte(damage), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, m := process()
+		refresh(t, c)
+		if len(m.order(0)) != 2 || m.mirrors[0].strikes < 0 {
+			t.Errorf("%.20q", damage)
+		}
+	}
 }

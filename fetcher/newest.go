@@ -153,5 +153,5 @@ func (u *update) tagged(x *mirror) string {
 	if len(u.mirrors().mirrors) == 1 {
 		return ""
 	}
-	return sum256([]byte(x.label))[:16]
+	return x.tag()
 }

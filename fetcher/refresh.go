@@ -43,6 +43,7 @@ func (c *Client) Refresh(ctx context.Context) (err error) {
 	}
 	defer unlock()
 	t, err := c.refresh(ctx)
+	c.remember(c.mirrors(), false)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.trusted, c.edges = t, map[edge]*targets{}
@@ -167,10 +168,10 @@ func (u *update) walkRoots() error {
 		if next == nil || err != nil {
 			return err
 		}
-		u.roots = append(u.roots, next)
 		if err := u.store.write(rootFile(next.version), next.data); err != nil {
 			return err
 		}
+		u.roots = append(u.roots, next)
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ import (
 //	root.json timestamp.json snapshot.json ROLE.json   newest, as received
 //	roots/N.root.json                                   every root since the first
 //	floor                                               see type floor
+//	mirrors                                             see type standing
 //	blobs/HASH partial/HASH.unverified                  small documents; downloads under way
 //	lock partial/lock                                   never removed
 //

@@ -127,11 +127,14 @@ func (x *transfer) reset() error {
 
 // credit tells the mirrors that what they brought has verified.
 func (x *transfer) credit() {
+	measured := false
 	for m, p := range x.paces {
 		if p.bytes > 0 {
 			x.mirrors.worked(m, p.bytes, p.waited)
+			measured = measured || p.bytes >= rateSample
 		}
 	}
+	x.remember(x.mirrors, measured)
 }
 
 // once continues at the end of what there is, and verifies the whole at the end.
