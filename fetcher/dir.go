@@ -24,6 +24,9 @@ type DirSource struct {
 // it is ever read, symbolic links included.
 func NewDirSource(dir string) *DirSource { return &DirSource{dir} }
 
+// String is the folder.
+func (s *DirSource) String() string { return s.dir }
+
 // Open implements Source. Escapes in the name are undone unless the result would
 // not be one file name.
 func (s *DirSource) Open(ctx context.Context, name string, req Request) (*Response, error) {

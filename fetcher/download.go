@@ -18,11 +18,6 @@ import (
 	"github.com/waybill-project/waybill/repo/layout"
 )
 
-const (
-	maxRestarts  = 2   // from the first byte
-	maxTransfers = 100 // that each bring something
-)
-
 // Download writes the verified file to dest, whose folder must exist, and
 // replaces what is there. Bytes go to a private file of the state folder first,
 // from which the next call goes on if this one is cut off; dest appears whole, with
@@ -78,7 +73,7 @@ func (c *Client) obtain(ctx context.Context, t *Target, dest string) (*partial, 
 	if err != nil {
 		return nil, 0, err
 	}
-	job := transfer{Client: c, target: t, name: name, partial: p}
+	job := c.newTransfer(t, name, p)
 	if err := job.run(ctx); err != nil {
 		var verify *VerifyError
 		if errors.As(err, &verify) || p.have == 0 || c.opts.Ephemeral || p.release == nil {
@@ -109,103 +104,6 @@ func (c *Client) targetObject(ctx context.Context, t *Target) (string, error) {
 	return name, nil
 }
 
-// transfer fills a partial file.
-type transfer struct {
-	*Client
-	target  *Target
-	name    string
-	partial *partial
-	fetched int64
-}
-
-func (x *transfer) run(ctx context.Context) error {
-	idle, restarts := 0, 0
-	for range maxTransfers {
-		before := x.fetched
-		err := x.once(ctx)
-		switch again := errors.Is(err, errRange) || x.partial.kept && errors.Is(err, ErrMismatch); {
-		case err == nil:
-			return nil
-		case again && restarts < maxRestarts:
-			restarts++
-			if err := x.partial.reset(); err != nil {
-				return err
-			}
-			continue
-		case !broken(ctx, err):
-			return err
-		}
-		if idle++; x.fetched > before {
-			idle = 0
-		}
-		if idle >= attempts {
-			return err
-		}
-		x.partial.kept = true
-		x.debug("transfer broke off", "target", x.target.Name, "have", x.partial.have, "error", err)
-	}
-	return &SourceError{x.name, errors.New("transfer breaks off again and again")}
-}
-
-// once continues at the end of what there is, and verifies the whole at the end.
-func (x *transfer) once(ctx context.Context) error {
-	p, t := x.partial, x.target
-	if p.have < t.Length || !p.kept {
-		resp, err := x.open(ctx, x.name, Request{Offset: p.have})
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		if resp.Offset != p.have {
-			if err := p.reset(); err != nil {
-				return err
-			}
-		}
-		if resp.Size >= 0 {
-			if err := checkLength(resp.Size, t.Length); err != nil {
-				return x.fault(err)
-			}
-		}
-		if err := x.copy(ctx, resp.Body); err != nil {
-			return err
-		}
-	}
-	if err := p.sums.check(); err != nil {
-		return x.fault(err)
-	}
-	return nil
-}
-
-func (x *transfer) copy(ctx context.Context, body io.Reader) error {
-	p, t := x.partial, x.target
-	buf := make([]byte, chunk)
-	for {
-		n, err := body.Read(buf)
-		x.fetched += int64(n)
-		if int64(n) > t.Length-p.have {
-			return x.fault(checkLength(p.have+int64(n), t.Length))
-		}
-		if _, err := p.Write(buf[:n]); err != nil {
-			return err
-		}
-		if x.opts.Progress != nil && n > 0 {
-			x.opts.Progress(Progress{Name: t.Name, Done: p.have, Total: t.Length})
-		}
-		switch {
-		case err == io.EOF && p.have < t.Length:
-			return &interrupted{SourceError{x.name, io.ErrUnexpectedEOF}}
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return brokenError(ctx, x.name, err)
-		}
-	}
-}
-
-func (x *transfer) fault(err error) error {
-	return &VerifyError{Role: x.target.Role, Target: x.target.Name, Err: err}
-}
-
 const maxBlobs = 64
 
 // Bytes returns the verified content of a small target. One that is longer than
@@ -226,17 +124,17 @@ func (c *Client) Bytes(ctx context.Context, t *Target, max int64) (_ []byte, err
 	if data := c.store.read(blob, t.Length); data != nil && want.check(data, "") == nil {
 		return bytes.Clone(data), nil
 	}
-	data, err := c.fetch(ctx, name, "", t.Length)
+	var data []byte
+	err = c.get(ctx, wanted{name: name, limit: t.Length, meta: want}, func(got []byte) error {
+		data = got
+		return want.check(got, "")
+	})
 	var verify *VerifyError
 	if errors.As(err, &verify) {
 		return nil, fault(verify.Err)
 	}
 	if err != nil {
 		return nil, err
-	}
-	if err := want.check(data, ""); err != nil {
-		errors.As(err, &verify)
-		return nil, fault(verify.Err)
 	}
 	c.sweepOld(c.store.path("blobs"), durable.IsTemp)
 	c.store.prune("blobs", maxBlobs-1)

@@ -355,6 +355,24 @@ func TestClock(t *testing.T) {
 	wantRule(t, fresh.refresh(), ErrClock)
 }
 
+func TestClockIsReported(t *testing.T) {
+	s := newSim(t)
+	e := s.endpoint()
+	c := e.client()
+	if at, behind := c.Clock(); !at.IsZero() || behind {
+		t.Error(at, behind)
+	}
+	refresh(t, c)
+	if at, behind := c.Clock(); !at.Equal(epoch) || behind {
+		t.Error(at, behind)
+	}
+	e.now = time.Unix(0, 0)
+	refresh(t, c)
+	if at, behind := c.Clock(); !at.Equal(epoch) || !behind {
+		t.Error(at, behind)
+	}
+}
+
 func TestPanicBecomesTypedError(t *testing.T) {
 	s := newSim(t)
 	s.open = func(string, Request) (*Response, error) { panic("driver bug") }

@@ -13,26 +13,46 @@ import (
 // attempts is how often a transfer that breaks off is tried.
 const attempts = 4
 
-// fetch reads a metadata file of at most limit bytes.
-func (c *Client) fetch(ctx context.Context, name, role string, limit int64) ([]byte, error) {
-	data, _, err := c.fetchObject(ctx, name, role, limit, Request{})
-	return data, err
+// wanted is an object of metadata, or a small target, and what is signed about it.
+type wanted struct {
+	name  string
+	role  string
+	limit int64 // bytes
+	meta  fileMeta
 }
 
-// fetchObject returns nil data if the object still has the tag in req.
-func (c *Client) fetchObject(ctx context.Context, name, role string, limit int64, req Request) (data []byte, tag string, err error) {
+// get reads an object from the first mirror whose copy accept takes. A copy that
+// has the signed hash is the only one there can be: what accept says of it is final.
+func (c *Client) get(ctx context.Context, w wanted, accept func(data []byte) error) error {
+	return c.each(ctx, w.meta.length, func(m *Mirrors, x *mirror) (final bool, err error) {
+		start := m.now()
+		data, _, err := c.fetchFrom(ctx, m, x, w, Request{})
+		if err != nil {
+			return false, err
+		}
+		if err := accept(data); err != nil {
+			return w.meta.hashes != nil && w.meta.check(data, w.role) == nil, err
+		}
+		m.worked(x, int64(len(data)), m.now().Sub(start))
+		return true, nil
+	})
+}
+
+// fetchFrom returns nil data if the object still has the tag in req.
+func (c *Client) fetchFrom(ctx context.Context, m *Mirrors, x *mirror, w wanted, req Request) (data []byte, tag string, err error) {
 	for range attempts {
-		data, tag, err = c.fetchOnce(ctx, name, role, limit, req)
+		data, tag, err = c.fetchOnce(ctx, m, x, w, req)
 		if err == nil || !broken(ctx, err) {
 			return data, tag, err
 		}
-		c.debug("transfer broke off", "object", name, "error", err)
+		c.debug("transfer broke off", "object", w.name, "error", err)
 	}
 	return nil, "", err
 }
 
-func (c *Client) fetchOnce(ctx context.Context, name, role string, limit int64, req Request) ([]byte, string, error) {
-	resp, err := c.open(ctx, name, req)
+func (c *Client) fetchOnce(ctx context.Context, m *Mirrors, x *mirror, w wanted, req Request) ([]byte, string, error) {
+	name, limit := w.name, w.limit
+	resp, err := c.open(ctx, m, x, name, req)
 	if err != nil {
 		return nil, "", err
 	}
@@ -40,7 +60,7 @@ func (c *Client) fetchOnce(ctx context.Context, name, role string, limit int64, 
 		return nil, "", nil
 	}
 	defer resp.Body.Close()
-	tooLarge := &VerifyError{Role: role, Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)}
+	tooLarge := &VerifyError{Role: w.role, Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)}
 	if resp.Size > limit {
 		return nil, "", tooLarge
 	}
@@ -56,15 +76,17 @@ func (c *Client) fetchOnce(ctx context.Context, name, role string, limit int64, 
 	return data, resp.ETag, nil
 }
 
-// open asks the source and makes its answer one that can be relied on.
-func (c *Client) open(ctx context.Context, name string, req Request) (*Response, error) {
+// open asks a mirror and makes its answer one that can be relied on.
+func (c *Client) open(ctx context.Context, m *Mirrors, x *mirror, name string, req Request) (*Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	resp, err := c.source.Open(ctx, name, req)
+	start := m.now()
+	resp, err := x.Open(ctx, name, req)
 	if err != nil {
 		return nil, sourceError(ctx, name, err)
 	}
+	m.answered(x, m.now().Sub(start))
 	switch {
 	case resp == nil || resp.NotModified && req.ETag == "" || !resp.NotModified && resp.Body == nil:
 		return nil, &SourceError{name, errors.New("no answer")}

@@ -43,6 +43,7 @@ type Client struct {
 	mu      sync.Mutex // guards what follows
 	trusted *trusted
 	edges   map[edge]*targets
+	strikes []int // of the mirrors, as stored
 }
 
 // Options are all optional.
@@ -94,7 +95,7 @@ type Progress struct {
 // several processes and repositories. No request is made and nothing is written.
 func New(root []byte, dir string, source Source, opts *Options) (c *Client, err error) {
 	defer guard(&err)
-	if source == nil {
+	if m, ok := source.(*Mirrors); source == nil || ok && len(m.mirrors) == 0 {
 		return nil, errors.New("fetcher: no source")
 	}
 	c = &Client{source: source, edges: map[edge]*targets{}}
@@ -112,6 +113,7 @@ func New(root []byte, dir string, source Source, opts *Options) (c *Client, err 
 		return nil, err
 	}
 	c.store = openStore(dir, c.first, c.opts)
+	c.recall()
 	return c, nil
 }
 
@@ -185,6 +187,18 @@ func (c *Client) Roots() [][]byte {
 		out = append(out, bytes.Clone(r.data))
 	}
 	return out
+}
+
+// Clock returns the time by which the last Refresh that succeeded judged expiry, and
+// whether the clock of the machine stood before it, which then was not believed.
+// It is the zero time if there was none.
+func (c *Client) Clock() (at time.Time, behind bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.trusted == nil {
+		return time.Time{}, false
+	}
+	return c.trusted.at.time, c.trusted.at.behind
 }
 
 func (c *Client) debug(msg string, args ...any) {

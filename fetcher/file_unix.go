@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io/fs"
 	"syscall"
+
+	"github.com/waybill-project/waybill/internal/durable"
 )
 
 // noFollow makes opening a symbolic link fail.
@@ -20,3 +22,27 @@ func sole(info fs.FileInfo) bool {
 }
 
 func crossDevice(err error) bool { return errors.Is(err, syscall.EXDEV) }
+
+// detach returns the content through the descriptor that it was written to, of a file
+// that has no name any more: whatever lies under its old name does not matter.
+func (p *partial) detach() (durable.File, error) {
+	defer p.close()
+	if err := p.fs.Remove(p.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, local(p.path, err)
+	}
+	info, err := p.file.Stat()
+	if err != nil {
+		return nil, local(p.path, err)
+	}
+	if !nameless(info) {
+		return nil, local(p.path, errors.New("has a second name"))
+	}
+	file := p.file
+	p.file = nil
+	return file, nil
+}
+
+func nameless(info fs.FileInfo) bool {
+	st, known := info.Sys().(*syscall.Stat_t)
+	return !known || st.Nlink == 0
+}

@@ -6,12 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -20,10 +18,15 @@ import (
 
 // HTTPOptions are all optional; zero durations stand for the defaults given.
 type HTTPOptions struct {
-	MetadataURL string      // in place of BASE/metadata/
-	TargetsURL  string      // in place of BASE/targets/
-	UserAgent   string      // "waybill-fetcher"
-	Header      http.Header // sent with every request; taken for credentials, so never redirected to another host
+	MetadataURL string // in place of BASE/metadata/
+	TargetsURL  string // in place of BASE/targets/
+	UserAgent   string // "waybill-fetcher"
+	// Header is sent with every request but not across a redirect, as it may hold credentials;
+	// with a Header or a Token no redirect to another host is followed.
+	Header http.Header
+	// Token returns a bearer token; it is called for every request, so that a token may change.
+	// It and a Header Authorization or Cookie are refused for a plain http URL that is not local.
+	Token func(context.Context) (string, error)
 
 	ConnectTimeout time.Duration // TCP and TLS, each: 15 s
 	HeaderTimeout  time.Duration // until the answer begins: 15 s
@@ -38,30 +41,76 @@ type HTTPOptions struct {
 
 // HTTPSource reads a repository from a web server or bucket. It keeps no
 // cookies, wants no compression, follows at most 3 redirects, never from https to http
-// and never to a private address unless the base is one.
+// and never to a private address unless the base is one. The environment is heeded as
+// by every Go program: HTTPS_PROXY, HTTP_PROXY and NO_PROXY name proxies, and, where the
+// system has no store of its own, SSL_CERT_FILE and SSL_CERT_DIR the trusted authorities.
 type HTTPSource struct {
+	base              string
 	metadata, targets *url.URL
+	socket            string // path of a unix socket, "" for the network
 	opts              HTTPOptions
 	client            *http.Client
 }
 
 // NewHTTPSource reads the repository at base, an http or https URL of the folder
-// that holds metadata/ and targets/. It may hold percent-escapes, and no query.
+// that holds metadata/ and targets/. It may hold percent-escapes, and no query. A base
+// unix:///PATH is a server that listens on that socket and has the repository at its root.
 func NewHTTPSource(base string, opts *HTTPOptions) (*HTTPSource, error) {
-	s := &HTTPSource{}
+	s := &HTTPSource{base: base}
 	if opts != nil {
 		s.opts = *opts
 	}
 	s.opts.setDefaults()
 	var err error
+	if s.socket, err = socketPath(base); err != nil {
+		return nil, err
+	}
+	if s.socket != "" {
+		base = "http://localhost/"
+	}
 	if s.metadata, err = folder(base, "metadata/", s.opts.MetadataURL); err != nil {
 		return nil, err
 	}
 	if s.targets, err = folder(base, "targets/", s.opts.TargetsURL); err != nil {
 		return nil, err
 	}
+	secret := s.opts.Token != nil || s.opts.Header.Get("Authorization") != "" || s.opts.Header.Get("Cookie") != ""
+	for _, u := range []*url.URL{s.metadata, s.targets} {
+		if secret && u.Scheme == "http" && !isLocal(u.Hostname()) {
+			return nil, fmt.Errorf("%s: credentials do not go over plain http", u.Redacted())
+		}
+	}
 	s.client = s.newClient()
 	return s, nil
+}
+
+// String is the base URL, without a password.
+func (s *HTTPSource) String() string {
+	if u, err := url.Parse(s.base); err == nil {
+		return u.Redacted()
+	}
+	return s.base
+}
+
+// socketPath is the path in a URL unix:///PATH, "" for another scheme.
+func socketPath(base string) (string, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "unix" {
+		return "", err
+	}
+	if u.Host != "" || len(u.Path) < 2 || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return "", fmt.Errorf("%s: want unix:///PATH", u.Redacted())
+	}
+	if len(u.Path) > 2 && u.Path[2] == ':' {
+		return u.Path[1:], nil // unix:///C:/socket
+	}
+	return u.Path, nil
+}
+
+// Close ends idle connections. The source can still be used.
+func (s *HTTPSource) Close() error {
+	s.client.CloseIdleConnections()
+	return nil
 }
 
 func (o *HTTPOptions) setDefaults() {
@@ -178,7 +227,9 @@ func (s *HTTPSource) once(ctx context.Context, where, name string, req Request) 
 	if err != nil {
 		return nil, never, err
 	}
-	s.header(r, req)
+	if err := s.header(r, req); err != nil {
+		return nil, never, err
+	}
 	answer, err := s.client.Do(r)
 	if err != nil {
 		if errors.Is(err, errRedirect) {
@@ -198,18 +249,19 @@ func (s *HTTPSource) once(ctx context.Context, where, name string, req Request) 
 	return resp, 0, nil
 }
 
-// drain reads a short error page to its end, so that the connection can be used
-// again: a refresh with nothing new is a 404 and a 304 over one connection.
-func (s *HTTPSource) drain(a *http.Response, cancel context.CancelCauseFunc) {
-	defer a.Body.Close()
-	if a.ContentLength >= 0 && a.ContentLength <= 4<<10 {
-		_, _ = io.Copy(io.Discard, s.watch(a.Body, cancel))
-	}
-}
-
-func (s *HTTPSource) header(r *http.Request, req Request) {
+func (s *HTTPSource) header(r *http.Request, req Request) error {
 	for k, v := range s.opts.Header {
 		r.Header[http.CanonicalHeaderKey(k)] = v
+	}
+	if s.opts.Token != nil {
+		token, err := s.opts.Token(r.Context())
+		if err != nil {
+			return fmt.Errorf("token: %w", err)
+		}
+		if !validTag(token) {
+			return errors.New("token: empty, or not one line of ASCII")
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	r.Header.Set("User-Agent", s.opts.UserAgent)
 	r.Header.Set("Accept-Encoding", "identity")
@@ -222,119 +274,11 @@ func (s *HTTPSource) header(r *http.Request, req Request) {
 	case req.Offset > 0:
 		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", req.Offset))
 	}
+	return nil
 }
 
 // validTag keeps what a server once sent, or what became of it on disk, from
 // making every later request invalid.
 func validTag(tag string) bool {
 	return tag != "" && strings.IndexFunc(tag, func(r rune) bool { return r < ' ' || r > '~' }) < 0
-}
-
-func isRoot(name string) bool {
-	role, _, ok := layout.ParseVersioned(name)
-	return ok && role == "root"
-}
-
-// response judges status and headers.
-func response(a *http.Response, req Request) (*Response, error) {
-	if enc := a.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
-		return nil, fmt.Errorf("content encoding %.20q was not asked for", enc)
-	}
-	switch a.StatusCode {
-	case http.StatusOK:
-		return &Response{Size: a.ContentLength, ETag: a.Header.Get("ETag")}, nil
-	case http.StatusPartialContent:
-		from, size, ok := contentRange(a.Header.Get("Content-Range"))
-		if !ok || from != req.Offset {
-			return nil, fmt.Errorf("%w: Content-Range %.60q", errRange, a.Header.Get("Content-Range"))
-		}
-		return &Response{Offset: from, Size: size, ETag: a.Header.Get("ETag")}, nil
-	case http.StatusRequestedRangeNotSatisfiable:
-		return nil, fmt.Errorf("%w: %s", errRange, a.Status)
-	case http.StatusNotModified:
-		if req.ETag != "" {
-			return &Response{NotModified: true, ETag: req.ETag}, nil
-		}
-	case http.StatusNotFound, http.StatusGone:
-		return nil, fmt.Errorf("%s: %w", a.Status, fs.ErrNotExist)
-	}
-	return nil, fmt.Errorf("server says %.60s", a.Status)
-}
-
-// errRange says that a server cannot continue a transfer where we want it to.
-var errRange = errors.New("range refused")
-
-// contentRange reads "bytes FROM-TO/SIZE"; size is -1 for "*".
-func contentRange(s string) (from, size int64, ok bool) {
-	rest, ok := strings.CutPrefix(s, "bytes ")
-	span, total, found := strings.Cut(rest, "/")
-	first, last, dash := strings.Cut(span, "-")
-	if !ok || !found || !dash {
-		return 0, 0, false
-	}
-	from, err1 := strconv.ParseInt(first, 10, 64)
-	to, err2 := strconv.ParseInt(last, 10, 64)
-	if err1 != nil || err2 != nil || from < 0 || to < from {
-		return 0, 0, false
-	}
-	if total == "*" {
-		return from, -1, true
-	}
-	size, err := strconv.ParseInt(total, 10, 64)
-	return from, size, err == nil && size > to
-}
-
-// retryAfter is how long to wait after a refusal, at most a minute.
-func (s *HTTPSource) retryAfter(a *http.Response) time.Duration {
-	if a.StatusCode != http.StatusTooManyRequests && a.StatusCode < 500 {
-		return never
-	}
-	v := a.Header.Get("Retry-After")
-	if seconds, err := strconv.Atoi(v); err == nil && seconds >= 0 {
-		return min(time.Duration(min(seconds, 60))*time.Second, time.Minute)
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return min(max(at.Sub(s.opts.now()), 0), time.Minute)
-	}
-	return 0
-}
-
-// watch ends transfers that stand still or crawl. Only time spent waiting for the
-// server counts.
-func (s *HTTPSource) watch(body io.ReadCloser, cancel context.CancelCauseFunc) io.ReadCloser {
-	return &watched{body: body, cancel: cancel, opts: &s.opts}
-}
-
-type watched struct {
-	body   io.ReadCloser
-	cancel context.CancelCauseFunc
-	opts   *HTTPOptions
-	waited time.Duration // in the present window
-	got    int64
-}
-
-func (w *watched) Read(p []byte) (int, error) {
-	slow := fmt.Errorf("%w: nothing for %s", ErrTooSlow, w.opts.StallTimeout)
-	timer := time.AfterFunc(w.opts.StallTimeout, func() { w.cancel(slow) })
-	start := w.opts.now()
-	n, err := w.body.Read(p)
-	w.waited += w.opts.now().Sub(start)
-	if !timer.Stop() && err != nil && err != io.EOF {
-		return n, slow
-	}
-	w.got += int64(n)
-	if err == nil && w.waited >= w.opts.SlowWindow {
-		if float64(w.got) < w.waited.Seconds()*float64(w.opts.MinRate) {
-			err = fmt.Errorf("%w: %d bytes in %s", ErrTooSlow, w.got, w.waited.Round(time.Second))
-			w.cancel(err)
-		}
-		w.waited, w.got = 0, 0
-	}
-	return n, err
-}
-
-func (w *watched) Close() error {
-	err := w.body.Close()
-	w.cancel(nil)
-	return err
 }

@@ -29,6 +29,10 @@ type trusted struct {
 // the stored roots, asks for newer ones, and stores role by role what it accepts. With
 // nothing new it makes two requests. After an error the Client has no trusted
 // targets until a Refresh succeeds; what was stored before stays stored.
+//
+// Of several mirrors only the preferred one is asked for root and timestamp, but all
+// of them if it fails, and in any case once an hour, so that one that stands still
+// cannot hide for longer what another has.
 func (c *Client) Refresh(ctx context.Context) (err error) {
 	defer guard(&err)
 	c.refreshing.Lock()
@@ -38,8 +42,8 @@ func (c *Client) Refresh(ctx context.Context) (err error) {
 		return err
 	}
 	defer unlock()
-	u := update{Client: c, ctx: ctx, floor: c.store.floor()}
-	t, err := u.run()
+	t, err := c.refresh(ctx)
+	c.remember(c.mirrors(), false)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.trusted, c.edges = t, map[edge]*targets{}
@@ -67,11 +71,36 @@ type update struct {
 	*Client
 	ctx   context.Context
 	floor floor
+	all   bool             // ask every mirror what is newest
+	bad   map[*mirror]bool // failed in this run
 	trusted
 }
 
-func (u *update) run() (*trusted, error) {
+func (c *Client) newUpdate(ctx context.Context) *update {
+	return &update{Client: c, ctx: ctx, floor: c.store.floor(), bad: map[*mirror]bool{}}
+}
+
+// refresh compares all mirrors if that is due or if the preferred one is not enough.
+func (c *Client) refresh(ctx context.Context) (*trusted, error) {
+	u := c.newUpdate(ctx)
 	u.at = u.instant()
+	several := len(c.mirrors().mirrors) > 1
+	u.all = several && u.due()
+	t, err := u.run()
+	if err == nil || !several || u.all || !elsewhere(ctx, err) {
+		return t, err
+	}
+	again := c.newUpdate(ctx)
+	again.at, again.all = u.at, true
+	return again.run()
+}
+
+// due tells whether the last complete update is an hour ago.
+func (u *update) due() bool {
+	return u.at.behind || u.at.time.Sub(u.floor.Time) >= time.Hour
+}
+
+func (u *update) run() (*trusted, error) {
 	steps := []func() error{
 		u.sweep, u.updateRoots, u.dropRotated, u.updateTimestamp, u.updateSnapshot, u.updateTargets, u.finish,
 	}
@@ -142,19 +171,11 @@ func (u *update) updateRoots() error {
 // walkRoots asks for one root after another until there is no next one.
 func (u *update) walkRoots() error {
 	for range u.opts.Limits.Roots {
-		last := u.roots[len(u.roots)-1]
-		data, err := u.fetch(u.ctx, layout.Root(last.version+1), "root", u.opts.Limits.Root)
-		if absent(err) {
-			return nil
-		}
-		if err != nil {
+		next, err := u.nextRoot(u.roots[len(u.roots)-1])
+		if next == nil || err != nil {
 			return err
 		}
-		next, err := verifyNextRoot(data, last)
-		if err != nil {
-			return err
-		}
-		if err := u.store.write(rootFile(next.version), data); err != nil {
+		if err := u.store.write(rootFile(next.version), next.data); err != nil {
 			return err
 		}
 		u.roots = append(u.roots, next)
@@ -212,39 +233,21 @@ func (u *update) updateTimestamp() error {
 	if err != nil {
 		old = nil
 	}
-	data, tag, err := u.fetchTimestamp(old)
+	newest, err := u.newest(old)
 	if err != nil {
 		return err
 	}
-	if u.timestamp, err = verifyTimestamp(data, u.root, old); err != nil {
-		return err
-	}
-	if err := u.fresh(u.timestamp.document, u.at); err != nil {
-		return err
-	}
+	u.timestamp = newest.timestamp
 	if u.timestamp != old {
-		if err := u.store.write("timestamp.json", data); err != nil {
+		if err := u.store.write("timestamp.json", u.timestamp.data); err != nil {
 			return err
 		}
 	}
-	u.floor.ETag, u.floor.Of = "", ""
-	if tag != "" && len(tag) <= 256 && bytes.Equal(data, u.timestamp.data) {
-		u.floor.ETag, u.floor.Of = tag, sum256(data)
+	u.floor.ETag, u.floor.Of, u.floor.From = "", "", ""
+	if tag := newest.tag; tag != "" && len(tag) <= 256 && newest.current {
+		u.floor.ETag, u.floor.Of, u.floor.From = tag, sum256(u.timestamp.data), u.tagged(newest.from)
 	}
 	return nil
-}
-
-// fetchTimestamp returns the bytes of old if the source says that they are current.
-func (u *update) fetchTimestamp(old *timestamp) (data []byte, tag string, err error) {
-	var req Request
-	if old != nil && u.floor.Of == sum256(old.data) {
-		req.ETag = u.floor.ETag
-	}
-	data, tag, err = u.fetchObject(u.ctx, layout.Timestamp, "timestamp", u.opts.Limits.Timestamp, req)
-	if data == nil && err == nil {
-		return old.data, req.ETag, nil
-	}
-	return data, tag, err
 }
 
 func sum256(data []byte) string {
@@ -264,17 +267,17 @@ func (u *update) updateSnapshot() error {
 		u.snapshot = old
 		return nil
 	}
-	data, err := u.fetch(u.ctx, u.root.object("snapshot", want.version), "snapshot", limit)
+	object := wanted{u.root.object("snapshot", want.version), "snapshot", limit, want}
+	err := u.get(u.ctx, object, func(data []byte) (err error) {
+		if u.snapshot, err = verifySnapshot(data, u.root, want, old); err != nil {
+			return err
+		}
+		return u.fresh(u.snapshot.document, u.at)
+	})
 	if err != nil {
 		return err
 	}
-	if u.snapshot, err = verifySnapshot(data, u.root, want, old); err != nil {
-		return err
-	}
-	if err := u.fresh(u.snapshot.document, u.at); err != nil {
-		return err
-	}
-	return u.store.write("snapshot.json", data)
+	return u.store.write("snapshot.json", u.snapshot.data)
 }
 
 func (u *update) storedSnapshot() *snapshot {
@@ -320,18 +323,18 @@ func (c *Client) load(ctx context.Context, t *trusted, role string, by *signers,
 			return old, nil
 		}
 	}
-	data, err := c.fetch(ctx, t.root.object(role, want.version), role, limit)
+	var out *targets
+	object := wanted{t.root.object(role, want.version), role, limit, want}
+	err := c.get(ctx, object, func(data []byte) (err error) {
+		if out, err = verifyTargets(data, role, by, want); err != nil {
+			return err
+		}
+		return c.fresh(out.document, t.at)
+	})
 	if err != nil {
 		return nil, err
 	}
-	out, err := verifyTargets(data, role, by, want)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.fresh(out.document, t.at); err != nil {
-		return nil, err
-	}
-	return out, keep(roleFile(role), data)
+	return out, keep(roleFile(role), out.data)
 }
 
 func (m fileMeta) limit(most int64) int64 {

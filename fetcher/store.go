@@ -23,6 +23,7 @@ import (
 //	root.json timestamp.json snapshot.json ROLE.json   newest, as received
 //	roots/N.root.json                                   every root since the first
 //	floor                                               see type floor
+//	mirrors                                             see type standing
 //	blobs/HASH partial/HASH.unverified                  small documents; downloads under way
 //	lock partial/lock                                   never removed
 //
@@ -188,6 +189,7 @@ type floor struct {
 	Time time.Time `json:"time"`           // of the last complete update
 	ETag string    `json:"etag,omitempty"` // of the timestamp whose SHA-256 is Of
 	Of   string    `json:"of,omitempty"`
+	From string    `json:"from,omitempty"` // which of several mirrors gave it
 }
 
 // floorFile holds a line of JSON and its SHA-256, so that damage makes it absent

@@ -71,8 +71,8 @@ other verbs need no arguments. They suit cron, a timer or fetch's own watch.`,
 	f.StringVar(&a.stateFlag, "state", "", "state `FOLDER` ($FETCH_STATE, else one of this user)")
 	f.BoolVar(&a.asJSON, "json", false, "print one JSON object, also for an error")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say on standard error what is being done")
-	root.AddCommand(a.initCommand(), a.checkCommand(), a.updateCommand(), a.watchCommand(), a.rollbackCommand(),
-		a.statusCommand(), a.getCommand(), a.versionCommand())
+	root.AddCommand(a.initCommand(), a.checkCommand(), a.updateCommand(), a.installCommand(), a.watchCommand(), a.rollbackCommand(),
+		a.statusCommand(), a.getCommand(), a.serveCommand(), a.versionCommand())
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError(c, err) })
 	root.SetHelpFunc(a.help)
 	return root
@@ -104,13 +104,14 @@ func (a *app) state() (string, error) {
 	return filepath.Abs(dir)
 }
 
-func (a *app) open() (*update.Updater, error) {
+// open opens the endpoint. A source stands for the configured ones; nil is none.
+func (a *app) open(source fetcher.Source) (*update.Updater, error) {
 	state, err := a.state()
 	if err != nil {
 		return nil, err
 	}
 	return update.Open(state, &update.Options{
-		Now: a.now, NotBefore: buildTime(), Logger: a.logger(), Progress: a.progress, UserAgent: "fetch/" + thisVersion(),
+		Now: a.now, NotBefore: buildTime(), Logger: a.logger(), Progress: a.progress, UserAgent: "fetch/" + thisVersion(), Source: source,
 	})
 }
 

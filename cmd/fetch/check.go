@@ -20,7 +20,7 @@ would cost. The status is 0 with and without an update, unless --exit-code is gi
   fetch check --json | jq .offer.version`,
 		Args: badArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			u, err := a.open()
+			u, err := a.open(nil)
 			if err != nil {
 				return err
 			}
@@ -51,6 +51,7 @@ func checkStatus(exitCode bool, found *update.Check) error {
 
 func (a *app) sayCheck(c *update.Check) {
 	a.noteRecovery(c.Recovered)
+	a.noteClock(c.Clock)
 	a.notePassed(c.Passed)
 	o := c.Offer
 	if o == nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/waybill-project/waybill/fetcher"
@@ -62,14 +63,51 @@ func ofVerification(err error) *cli.Error {
 	switch {
 	case !errors.As(err, &verify):
 		return nil
-	case errors.Is(err, fetcher.ErrClock):
-		return &cli.Error{Code: cli.Expired, Hint: "set the clock of this machine; nothing was changed"}
 	case errors.Is(err, fetcher.ErrExpired):
-		return &cli.Error{Code: cli.Expired,
-			Hint: "nothing was changed; if this machine's clock is right, the publisher has to run `waybill refresh`"}
+		return &cli.Error{Code: cli.Expired, Hint: expiryHint(err)}
 	}
 	return &cli.Error{Code: cli.Verification,
 		Hint: "nothing was changed and the installed version is safe to run; if it happens again, tell the publisher: somebody may be tampering"}
+}
+
+// expiryHint says what to do: with a clock that is wrong here, with a date that is over there.
+func expiryHint(err error) string {
+	var expired *fetcher.ExpiredError
+	if !errors.As(err, &expired) {
+		return "nothing was changed"
+	}
+	clock := expired.Clock.UTC().Format("2006-01-02 15:04 UTC")
+	const unchanged = "nothing was changed; "
+	switch {
+	case expired.Behind:
+		return unchanged + "the clock of this machine is wrong: it is at least " + clock + "; set it and run this again"
+	case expired.Clock.Sub(expired.Expires) > longExpired:
+		return unchanged + "compare this machine's clock, " + clock + ", with a watch: if it is right, the repository is abandoned or held back from you; ask the publisher"
+	case expired.Role == "root" || expired.Role == "targets":
+		return unchanged + "if it is " + clock + " now, the publisher has to sign a new " + expired.Role + " with the keys that are kept offline"
+	}
+	return unchanged + "if it is " + clock + " now, the publisher has to run `waybill refresh`, or a mirror stands still"
+}
+
+// longExpired is for how long no publisher overlooks an expired role.
+const longExpired = 180 * 24 * time.Hour
+
+// fromBundle gives errors about a bundle hints of their own.
+func fromBundle(from string, err error) error {
+	var source *fetcher.SourceError
+	var verify *fetcher.VerifyError
+	switch {
+	case from == "":
+		return err
+	case errors.Is(err, fetcher.ErrRollback):
+		return &cli.Error{Code: cli.Verification, Err: err, Hint: "the bundle is older than what was verified here before; make a new one"}
+	case errors.Is(err, fetcher.ErrExpired):
+		return &cli.Error{Code: cli.Expired, Err: err, Hint: expiryHint(err) + "; then make a new bundle"}
+	case errors.As(err, &source) && !errors.As(err, &verify):
+		return &cli.Error{Code: cli.Network, Err: err,
+			Hint: "a bundle is a folder, or a tar or zip file that is not compressed, with metadata/ and targets/"}
+	}
+	return err
 }
 
 func ofPolicy(err error) *cli.Error {
@@ -93,6 +131,11 @@ func ofNetwork(err error) *cli.Error {
 	if !errors.As(err, &source) {
 		return nil
 	}
+	for _, refusal := range []string{"401 ", "403 ", "token: "} {
+		if strings.Contains(err.Error(), refusal) {
+			return &cli.Error{Code: cli.Network, Hint: "the server wants credentials; `fetch init --replace` takes --token-file and --header-file"}
+		}
+	}
 	return &cli.Error{Code: cli.Network, Hint: "check the network and the url; the next run goes on where this one stopped"}
 }
 
@@ -102,6 +145,8 @@ func ofDisk(err error) *cli.Error {
 	var path *fs.PathError
 	var link *os.LinkError
 	switch {
+	case errors.Is(err, update.ErrPermissions):
+		return &cli.Error{Code: cli.Local, Hint: "let only this user read it: chmod 600"}
 	case errors.Is(err, durable.ErrLocked):
 		return &cli.Error{Code: cli.Local, Hint: "another fetch is at work with this state folder; run it again when that has ended"}
 	case errors.Is(err, install.ErrSpace):
@@ -147,8 +192,10 @@ func exitsOf(verb string) []int {
 		return []int{cli.Local}
 	case "check":
 		return append(repository, cli.Refused, cli.NoSuch, cli.Available, cli.Nothing)
-	case "update":
+	case "update", "install":
 		return append(repository, cli.Refused, cli.NoSuch, cli.Nothing)
+	case "serve":
+		return []int{cli.Local}
 	case "watch", "get", "fetch":
 		return append(repository, cli.Refused, cli.NoSuch)
 	}

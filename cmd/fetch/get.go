@@ -33,7 +33,7 @@ name only once it is verified.`,
   fetch get app/1.4.2/linux-amd64/app.spdx.json -o sbom.json`,
 		Args: badArgs(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			u, err := a.open()
+			u, err := a.open(nil)
 			if err != nil {
 				return err
 			}

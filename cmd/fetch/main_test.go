@@ -3,9 +3,13 @@
 package main
 
 import (
+	"archive/tar"
+	"archive/zip"
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -51,13 +55,15 @@ func TestScripts(t *testing.T) {
 			return os.Mkdir(filepath.Join(e.WorkDir, "bin"), 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"build":   build,
-			"gobuild": gobuild,
-			"repo":    repoScript,
-			"serve":   serve,
-			"served":  served,
-			"status":  status,
-			"tamper":  tamper,
+			"build":    build,
+			"bundle":   bundle,
+			"gobuild":  gobuild,
+			"repo":     repoScript,
+			"serve":    serve,
+			"servetls": serveTLS,
+			"served":   served,
+			"status":   status,
+			"tamper":   tamper,
 		},
 	})
 }
@@ -117,20 +123,75 @@ func gobuild(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// serve DIR serves a folder on loopback, and sets $URL; without a folder it stops.
+// serve DIR [TOKEN] serves a folder on loopback, to who has the token if there is one, and sets $URL; without a folder it stops.
 func serve(ts *testscript.TestScript, _ bool, args []string) {
 	w := worldOf(ts)
 	if len(args) == 0 {
 		w.server.Close()
 		return
 	}
-	files := http.FileServer(http.Dir(ts.MkAbs(args[0])))
-	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		w.requests.Add(1)
-		files.ServeHTTP(rw, r)
-	}))
+	w.server = httptest.NewServer(w.handler(ts.MkAbs(args[0]), args[1:]))
 	ts.Defer(w.server.Close)
 	ts.Setenv("URL", w.server.URL)
+}
+
+// serveTLS DIR FILE does so over TLS and writes the certificate.
+func serveTLS(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	w.server = httptest.NewTLSServer(w.handler(ts.MkAbs(args[0]), nil))
+	ts.Defer(w.server.Close)
+	ts.Setenv("URL", w.server.URL)
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.server.Certificate().Raw})
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), block, 0o600))
+}
+
+func (w *world) handler(dir string, token []string) http.Handler {
+	files := http.FileServer(http.Dir(dir))
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.requests.Add(1)
+		if len(token) > 0 && r.Header.Get("Authorization") != "Bearer "+token[0] {
+			rw.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		files.ServeHTTP(rw, r)
+	})
+}
+
+// bundle tar|zip FILE DIR makes an archive of a folder; bundle copy TO DIR copies it.
+func bundle(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: bundle tar|zip|copy TO DIR")
+	}
+	to, from := ts.MkAbs(args[1]), os.DirFS(ts.MkAbs(args[2]))
+	if args[0] == "copy" {
+		ts.Check(os.CopyFS(to, from))
+		return
+	}
+	out, err := os.Create(to)
+	ts.Check(err)
+	defer out.Close()
+	if args[0] == "tar" {
+		w := tar.NewWriter(out)
+		ts.Check(errors.Join(w.AddFS(from), w.Close()))
+		return
+	}
+	w := zip.NewWriter(out)
+	ts.Check(fs.WalkDir(from, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(from, path)
+		if err != nil {
+			return err
+		}
+		f, err := w.CreateHeader(&zip.FileHeader{Name: path, Method: zip.Store})
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(data)
+		return err
+	}))
+	ts.Check(w.Close())
 }
 
 // served insists that there was a request since the last look; ! served, that there was none.
@@ -178,7 +239,7 @@ func tamper(ts *testscript.TestScript, _ bool, args []string) {
 
 // Every verb says in its help what its exit status can be, and shows an example.
 func TestHelp(t *testing.T) {
-	for _, verb := range []string{"init", "check", "update", "watch", "rollback", "status", "get", "version"} {
+	for _, verb := range []string{"init", "check", "update", "install", "watch", "rollback", "status", "get", "serve", "version"} {
 		var out, errs strings.Builder
 		if code := run(t.Context(), []string{verb, "--help"}, nil, &out, &errs, os.Getenv, time.Now); code != 0 {
 			t.Fatalf("%s: %d %s", verb, code, errs.String())

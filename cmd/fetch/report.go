@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/waybill-project/waybill/fetcher/install"
 	"github.com/waybill-project/waybill/fetcher/update"
@@ -15,6 +16,7 @@ import (
 // sayOutcome tells a person what an update did: one line, and notes about what it did not do.
 func (a *app) sayOutcome(o *update.Outcome) {
 	a.noteRecovery(o.Recovered)
+	a.noteClock(o.Clock)
 	a.notePassed(o.Passed)
 	if !o.Changed {
 		a.say("%s: nothing to do: %s", o.Product, o.Reason)
@@ -57,6 +59,12 @@ func (a *app) noteRecovery(r *install.Recovery) {
 		a.note("an interrupted %s of %s was dropped: the file was changed meanwhile", r.Operation, r.To)
 	default:
 		a.note("an unreadable record of an interrupted run was dropped")
+	}
+}
+
+func (a *app) noteClock(verified *time.Time) {
+	if verified != nil {
+		a.note("the clock of this machine is wrong: it is at least %s; expiry was judged by that", when(*verified))
 	}
 }
 

@@ -13,7 +13,7 @@ skipped until a newer one is offered. Needs no network.`,
 		Example: `  fetch rollback`,
 		Args:    badArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			u, err := a.open()
+			u, err := a.open(nil)
 			if err != nil {
 				return err
 			}

@@ -18,7 +18,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Example: `  fetch status --json | jq -r .installed.version`,
 		Args:    badArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			u, err := a.open()
+			u, err := a.open(nil)
 			if err != nil {
 				return err
 			}

@@ -5,12 +5,12 @@ package main
 import (
 	"github.com/spf13/cobra"
 	"github.com/waybill-project/waybill/fetcher/update"
-	"github.com/waybill-project/waybill/internal/cli"
 )
 
 func (a *app) updateCommand() *cobra.Command {
 	var opts update.UpdateOptions
 	var exitCode bool
+	var from string
 	c := &cobra.Command{
 		Use:   "update",
 		Short: "Install the newest release of the channel, if there is one",
@@ -22,27 +22,12 @@ version before is kept for rollback. Whatever fails, the installed version stays
   fetch update --json | jq .saved_percent`,
 		Args: badArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			u, err := a.open()
-			if err != nil {
-				return err
-			}
-			outcome, err := u.Update(c.Context(), &opts)
-			if err != nil {
-				a.noteLeft(outcome)
-				return err
-			}
-			a.sayOutcome(outcome)
-			if err := a.object(outcome); err != nil {
-				return err
-			}
-			if exitCode && !outcome.Changed {
-				return &cli.Error{Code: cli.Nothing}
-			}
-			return nil
+			return a.update(c, from, opts, exitCode)
 		},
 	}
 	updateFlags(c, &opts)
 	c.Flags().BoolVar(&exitCode, "exit-code", false, "end with 11 if there was nothing to do")
+	c.Flags().StringVar(&from, "from", "", "`BUNDLE` to read from in place of the network, see install")
 	return c
 }
 

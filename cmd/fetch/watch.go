@@ -30,7 +30,7 @@ object a line.`,
 			if interval < minInterval {
 				return usagef(c, "--interval %s is under %s", interval, minInterval)
 			}
-			u, err := a.open()
+			u, err := a.open(nil)
 			if err != nil {
 				return err
 			}

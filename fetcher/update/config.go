@@ -9,9 +9,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/waybill-project/waybill/fetcher"
 	"github.com/waybill-project/waybill/internal/durable"
@@ -32,13 +33,19 @@ const (
 // Config is what one endpoint wants: STATE/fetch.json.
 type Config struct {
 	Schema    int      `json:"schema"`
-	URLs      []string `json:"urls"` // where the repository is; exactly one for now: https, http or file
+	URLs      []string `json:"urls"` // mirrors of the repository, the first one preferred as long as nothing else is known: https, http, file or unix
 	Product   string   `json:"product"`
 	Channel   string   `json:"channel"`
 	Platforms []string `json:"platforms"` // the first that the channel has is taken
 	Path      string   `json:"path"`      // absolute: the installed program
 	Mode      string   `json:"mode"`      // ModeFile
+
+	// Files with credentials for the server of the first URL, which no other server gets. Absolute paths.
+	TokenFile  string `json:"token_file,omitempty"`  // a bearer token
+	HeaderFile string `json:"header_file,omitempty"` // lines NAME: VALUE
 }
+
+const maxURLs = 16
 
 // InitOptions are all optional.
 type InitOptions struct {
@@ -59,6 +66,9 @@ func Init(state string, config Config, root []byte, opts *InitOptions) error {
 	}
 	if err := checkRoot(root); err != nil {
 		return &ConfigError{rootName, err}
+	}
+	if err := config.checkSecrets(); err != nil {
+		return err
 	}
 	if err := durable.MkdirAll(fsys, state, 0o700); err != nil {
 		return local(state, err)
@@ -130,10 +140,7 @@ func (c *Config) check() error {
 	if c.Schema != 1 {
 		return fmt.Errorf("schema %d is unknown", c.Schema)
 	}
-	if len(c.URLs) != 1 {
-		return fmt.Errorf("%d urls, want 1", len(c.URLs))
-	}
-	if _, err := openSource(c.URLs[0], ""); err != nil {
+	if err := c.checkURLs(); err != nil {
 		return err
 	}
 	if err := errors.Join(release.CheckProduct(c.Product), release.CheckChannel(c.Channel)); err != nil {
@@ -156,6 +163,29 @@ func (c *Config) check() error {
 	return nil
 }
 
+func (c *Config) checkURLs() error {
+	if len(c.URLs) == 0 || len(c.URLs) > maxURLs {
+		return fmt.Errorf("%d urls, want 1 to %d", len(c.URLs), maxURLs)
+	}
+	for i, address := range c.URLs {
+		if slices.Contains(c.URLs[:i], address) {
+			return fmt.Errorf("url %q is there twice", address)
+		}
+	}
+	for _, file := range []string{c.TokenFile, c.HeaderFile} {
+		if file != "" && !filepath.IsAbs(file) {
+			return fmt.Errorf("path %q is not absolute", file)
+		}
+		if scheme, _, _ := strings.Cut(c.URLs[0], ":"); file != "" && scheme != "https" && scheme != "http" {
+			return fmt.Errorf("credentials are for a server, and %q is none", c.URLs[0])
+		}
+	}
+	plain := *c
+	plain.HeaderFile = "" // what lies in it is of no concern here
+	_, err := plain.sources("")
+	return err
+}
+
 // checkRoot is the check that every client makes of its first root.
 func checkRoot(root []byte) error {
 	if len(root) > maxRoot {
@@ -163,45 +193,6 @@ func checkRoot(root []byte) error {
 	}
 	_, err := fetcher.New(root, "", fetcher.NewDirSource(os.DevNull), &fetcher.Options{Ephemeral: true})
 	return err
-}
-
-// openSource is the source for a repository URL: https, http, or file with an absolute path.
-func openSource(address, userAgent string) (fetcher.Source, error) {
-	u, err := url.Parse(address)
-	if err != nil {
-		return nil, err
-	}
-	switch u.Scheme {
-	case "https", "http":
-		return fetcher.NewHTTPSource(address, &fetcher.HTTPOptions{UserAgent: userAgent})
-	case "file":
-		return openDir(u)
-	}
-	return nil, fmt.Errorf("url %q: the scheme is none of https, http, file", address)
-}
-
-func openDir(u *url.URL) (fetcher.Source, error) {
-	if u.Host != "" && u.Host != "localhost" || u.Path == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("url %q: want file:///FOLDER", u)
-	}
-	path := u.Path
-	if len(path) > 2 && path[0] == '/' && path[2] == ':' {
-		path = path[1:] // file:///C:/folder
-	}
-	return fetcher.NewDirSource(filepath.FromSlash(path)), nil
-}
-
-// FileURL is the URL of a folder, for Config.URLs.
-func FileURL(dir string) (string, error) {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	path := filepath.ToSlash(abs)
-	if path[0] != '/' {
-		path = "/" + path
-	}
-	return (&url.URL{Scheme: "file", Path: path}).String(), nil
 }
 
 func fileSystem(fsys durable.FS) durable.FS {

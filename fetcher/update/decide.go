@@ -59,6 +59,7 @@ type Check struct {
 	Passed    []Passed          `json:"passed,omitempty"`
 	Recovered *install.Recovery `json:"recovered,omitempty"`
 	Metadata  int64             `json:"metadata_bytes"`
+	Clock     *time.Time        `json:"clock_behind,omitempty"` // what was verified last, if the clock of this machine stands before it
 }
 
 // Check refreshes the metadata and decides, but downloads nothing.
@@ -73,8 +74,16 @@ func (u *Updater) Check(ctx context.Context) (*Check, error) {
 		return nil, err
 	}
 	c := d.check
-	c.Recovered, c.Metadata = recovery, u.source.metadata.Load()
+	c.Recovered, c.Metadata, c.Clock = recovery, u.metadata.Load(), u.clock()
 	return &c, nil
+}
+
+// clock is nil if the clock of this machine can be right.
+func (u *Updater) clock() *time.Time {
+	if at, behind := u.client.Clock(); behind {
+		return &at
+	}
+	return nil
 }
 
 // decision is what a run is going to do.

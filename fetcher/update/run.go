@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/waybill-project/waybill/fetcher"
 	"github.com/waybill-project/waybill/fetcher/install"
@@ -50,6 +51,7 @@ type Outcome struct {
 	Skipped   []string          `json:"skipped,omitempty"`
 	Self      bool              `json:"self"` // the file at Path is the running program
 	Recovered *install.Recovery `json:"recovered,omitempty"`
+	Clock     *time.Time        `json:"clock_behind,omitempty"` // as in Check
 }
 
 func (u *Updater) newOutcome(recovery *install.Recovery) *Outcome {
@@ -93,7 +95,7 @@ func (u *Updater) Update(ctx context.Context, opts *UpdateOptions) (*Outcome, er
 	} else if err := u.fetchAndInstall(ctx, d, o); err != nil {
 		return o, err
 	}
-	o.Metadata = u.source.metadata.Load()
+	o.Metadata, o.Clock = u.metadata.Load(), u.clock()
 	return o, nil
 }
 

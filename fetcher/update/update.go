@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/waybill-project/waybill/fetcher"
@@ -41,7 +42,7 @@ type Options struct {
 	Logger    *slog.Logger                               // nil: silent
 	Progress  func(fetcher.Progress)                     // nil: silent
 	UserAgent string                                     // of requests over HTTP
-	Source    fetcher.Source                             // nil: the one of the configuration
+	Source    fetcher.Source                             // nil: those of the configuration; see also OpenBundle
 	FS        durable.FS                                 // nil: the real file system
 	Sleep     func(context.Context, time.Duration) error // for Watch; nil: real time
 	Random    func() float64                             // in [0,1), for Watch; nil: math/rand
@@ -53,8 +54,9 @@ type Updater struct {
 	state  string
 	config Config
 	opts   Options
-	source *counting
 	client *fetcher.Client
+
+	metadata atomic.Int64 // bytes received of it in this run
 }
 
 // Open reads the configuration of a state folder. Nothing is fetched, changed or locked.
@@ -73,21 +75,20 @@ func Open(state string, opts *Options) (*Updater, error) {
 		return nil, err
 	}
 	u.config = config
-	source := u.opts.Source
-	if source == nil {
-		if source, err = openSource(config.URLs[0], u.opts.UserAgent); err != nil {
+	sources := []fetcher.Source{u.opts.Source}
+	if u.opts.Source == nil {
+		if sources, err = config.sources(u.opts.UserAgent); err != nil {
 			return nil, &ConfigError{filepath.Join(state, configName), err}
 		}
 	}
-	u.source = &counting{source: source}
-	if u.client, err = u.newClient(root); err != nil {
+	if u.client, err = u.newClient(root, u.count(sources)); err != nil {
 		return nil, &ConfigError{filepath.Join(state, rootName), err}
 	}
 	return u, nil
 }
 
-func (u *Updater) newClient(root []byte) (*fetcher.Client, error) {
-	return fetcher.New(root, filepath.Join(u.state, trustName), u.source, &fetcher.Options{
+func (u *Updater) newClient(root []byte, source fetcher.Source) (*fetcher.Client, error) {
+	return fetcher.New(root, filepath.Join(u.state, trustName), source, &fetcher.Options{
 		Now: u.opts.Now, NotBefore: u.opts.NotBefore, Logger: u.opts.Logger, Progress: u.opts.Progress, FS: u.opts.FS,
 	})
 }
@@ -111,6 +112,9 @@ func (o *Options) setDefaults() {
 // Config is what the endpoint wants.
 func (u *Updater) Config() Config { return u.config }
 
+// Client is the verifying client of the endpoint, for fetcher.NewTransport and OpenVerified. It takes no part in the lock.
+func (u *Updater) Client() *fetcher.Client { return u.client }
+
 func (u *Updater) installOptions() *install.Options {
 	return &install.Options{FS: u.opts.FS, Now: u.opts.Now}
 }
@@ -128,7 +132,7 @@ func (u *Updater) begin(ctx context.Context) (unlock func(), recovery *install.R
 		unlock()
 		return nil, nil, err
 	}
-	u.source.reset()
+	u.metadata.Store(0)
 	u.sweepTrust()
 	return unlock, recovery, nil
 }

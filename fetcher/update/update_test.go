@@ -5,6 +5,7 @@ package update
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -170,28 +171,41 @@ func TestModifiedFileIsNoWayDown(t *testing.T) {
 	}
 }
 
+func urls(n int) string {
+	var out []string
+	for i := range n {
+		out = append(out, fmt.Sprintf(`"https://%d/"`, i))
+	}
+	return strings.Join(out, ",")
+}
+
 func TestConfigIsStrict(t *testing.T) {
 	good := `{"schema":1,"urls":["https://example.org/r"],"product":"app","channel":"stable","platforms":["any"],"path":"/opt/app","mode":"file"}`
 	if _, err := parseConfig([]byte(good)); err != nil {
 		t.Fatal(err)
 	}
 	for name, bad := range map[string]string{
-		"unknown field": strings.Replace(good, `"schema"`, `"x":1,"schema"`, 1),
-		"schema":        strings.Replace(good, `"schema":1`, `"schema":2`, 1),
-		"no url":        strings.Replace(good, `"https://example.org/r"`, ``, 1),
-		"two urls":      strings.Replace(good, `"https://example.org/r"`, `"https://a/","https://b/"`, 1),
-		"scheme":        strings.Replace(good, `https:`, `gopher:`, 1),
-		"file host":     strings.Replace(good, `https://example.org/r`, `file://host/r`, 1),
-		"product":       strings.Replace(good, `"app"`, `"../app"`, 1),
-		"channel":       strings.Replace(good, `"stable"`, `""`, 1),
-		"no platform":   strings.Replace(good, `["any"]`, `[]`, 1),
-		"platform":      strings.Replace(good, `"any"`, `"a b"`, 1),
-		"path":          strings.Replace(good, `/opt/app`, `opt/app`, 1),
-		"unclean path":  strings.Replace(good, `/opt/app`, `/opt/../app`, 1),
-		"mode":          strings.Replace(good, `"file"`, `"tree"`, 1),
-		"trailing":      good + `{}`,
-		"null":          `null`,
-		"empty":         ``,
+		"unknown field":  strings.Replace(good, `"schema"`, `"x":1,"schema"`, 1),
+		"schema":         strings.Replace(good, `"schema":1`, `"schema":2`, 1),
+		"no url":         strings.Replace(good, `"https://example.org/r"`, ``, 1),
+		"url twice":      strings.Replace(good, `"https://example.org/r"`, `"https://a/","https://a/"`, 1),
+		"17 urls":        strings.Replace(good, `"https://example.org/r"`, urls(17), 1),
+		"password":       strings.Replace(good, `https://`, `https://a:b@`, 1),
+		"relative file":  strings.Replace(good, `"mode"`, `"token_file":"x","mode"`, 1),
+		"token, folder":  strings.Replace(strings.Replace(good, `https://example.org`, `file:///x`, 1), `"mode"`, `"token_file":"/x","mode"`, 1),
+		"token in clear": strings.Replace(strings.Replace(good, `https:`, `http:`, 1), `"mode"`, `"token_file":"/x","mode"`, 1),
+		"scheme":         strings.Replace(good, `https:`, `gopher:`, 1),
+		"file host":      strings.Replace(good, `https://example.org/r`, `file://host/r`, 1),
+		"product":        strings.Replace(good, `"app"`, `"../app"`, 1),
+		"channel":        strings.Replace(good, `"stable"`, `""`, 1),
+		"no platform":    strings.Replace(good, `["any"]`, `[]`, 1),
+		"platform":       strings.Replace(good, `"any"`, `"a b"`, 1),
+		"path":           strings.Replace(good, `/opt/app`, `opt/app`, 1),
+		"unclean path":   strings.Replace(good, `/opt/app`, `/opt/../app`, 1),
+		"mode":           strings.Replace(good, `"file"`, `"tree"`, 1),
+		"trailing":       good + `{}`,
+		"null":           `null`,
+		"empty":          ``,
 	} {
 		if c, err := parseConfig([]byte(bad)); err == nil {
 			t.Errorf("%s: accepted as %+v", name, c)
@@ -434,7 +448,7 @@ func TestFileURL(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(odd, "metadata", "timestamp.json"), []byte("x"), 0o644))
 	address, err := FileURL(odd)
 	must(t, err)
-	source, err := openSource(address, "")
+	source, err := openSource(address, nil)
 	must(t, err)
 	r, err := source.Open(context.Background(), "metadata/timestamp.json", fetcher.Request{})
 	must(t, err)

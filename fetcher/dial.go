@@ -37,6 +37,13 @@ func (s *HTTPSource) newClient() *http.Client {
 		MaxIdleConnsPerHost:    4,
 		IdleConnTimeout:        60 * time.Second,
 	}
+	if s.socket != "" {
+		t.Proxy = nil
+		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", s.socket)
+		}
+		return &http.Client{Transport: t, CheckRedirect: s.checkRedirect}
+	}
 	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if s.configured(addr) {
 			return dialer.DialContext(ctx, network, addr)
@@ -107,12 +114,22 @@ func (s *HTTPSource) checkRedirect(next *http.Request, via []*http.Request) erro
 	case next.URL.User != nil:
 		return fmt.Errorf("%w: with credentials in the URL", errRedirect)
 	case next.URL.Host == from.Host:
+		s.dropCredentials(next)
 		return nil
-	case len(s.opts.Header) > 0 || from.User != nil:
+	case len(s.opts.Header) > 0 || s.opts.Token != nil || from.User != nil || s.socket != "":
 		return fmt.Errorf("%w: to another host, with credentials", errRedirect)
 	case isLocal(next.URL.Hostname()) && !isLocal(from.Hostname()):
 		return fmt.Errorf("%w: to the private host %s", errRedirect, next.URL.Hostname())
 	}
 	next.Header.Del("Referer")
 	return nil
+}
+
+// dropCredentials takes from a request what the operator added to it.
+func (s *HTTPSource) dropCredentials(r *http.Request) {
+	for name := range s.opts.Header {
+		r.Header.Del(name)
+	}
+	r.Header.Del("Authorization")
+	r.Header.Del("Cookie")
 }
