@@ -66,8 +66,8 @@ func head(conn net.Conn, length int) {
 	fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", length)
 }
 
-// paced writes part after part with a pause between them, until the other side goes.
-func paced(conn net.Conn, data []byte, part int, pause time.Duration) {
+// dribble writes part after part with a pause between them, until the other side goes.
+func dribble(conn net.Conn, data []byte, part int, pause time.Duration) {
 	for len(data) > 0 {
 		n := min(part, len(data))
 		if _, err := conn.Write(data[:n]); err != nil {
@@ -82,10 +82,10 @@ func paced(conn net.Conn, data []byte, part int, pause time.Duration) {
 var slowAttacks = map[string]wire{
 	"no answer": func(conn net.Conn, _ string, _ []byte) { _, _ = io.Copy(io.Discard, conn) },
 	"header byte by byte": func(conn net.Conn, _ string, _ []byte) {
-		paced(conn, []byte("HTTP/1.1 200 OK\r\nX-Y: "+strings.Repeat("z", 1000)), 1, time.Second)
+		dribble(conn, []byte("HTTP/1.1 200 OK\r\nX-Y: "+strings.Repeat("z", 1000)), 1, time.Second)
 	},
 	"informational answers": func(conn net.Conn, _ string, _ []byte) {
-		paced(conn, bytes.Repeat([]byte("HTTP/1.1 103 Early Hints\r\n\r\n"), 100), 28, 10*time.Second)
+		dribble(conn, bytes.Repeat([]byte("HTTP/1.1 103 Early Hints\r\n\r\n"), 100), 28, 10*time.Second)
 	},
 	"silence after one byte": func(conn net.Conn, _ string, data []byte) {
 		head(conn, len(data))
@@ -94,25 +94,25 @@ var slowAttacks = map[string]wire{
 	},
 	"a byte every 3 s": func(conn net.Conn, _ string, data []byte) {
 		head(conn, len(data))
-		paced(conn, data, 1, 3*time.Second)
+		dribble(conn, data, 1, 3*time.Second)
 	},
 	"a byte every 19 s": func(conn net.Conn, _ string, data []byte) {
 		head(conn, len(data))
-		paced(conn, data, 1, 19*time.Second)
+		dribble(conn, data, 1, 19*time.Second)
 	},
 	"1,000 bytes a second": func(conn net.Conn, object string, data []byte) {
 		if len(data) < 1<<20 {
 			data = make([]byte, 4<<10) // of a length that was not promised: the client must read it to know
 			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\n\r\n")
-			paced(conn, data, 60, time.Second)
+			dribble(conn, data, 60, time.Second)
 			return
 		}
 		head(conn, len(data))
-		paced(conn, data, 1000, time.Second)
+		dribble(conn, data, 1000, time.Second)
 	},
 	"chunk extension byte by byte": func(conn net.Conn, _ string, _ []byte) {
 		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-		paced(conn, []byte("1;x="+strings.Repeat("y", 1000)), 1, time.Second)
+		dribble(conn, []byte("1;x="+strings.Repeat("y", 1000)), 1, time.Second)
 	},
 }
 
