@@ -91,7 +91,7 @@ func parse(args []string) (*settings, string, error) {
 	flags.IntVar(&s.Targets, "targets", 31000, "how many targets the large repository has")
 	flags.IntVar(&s.Repeat, "repeat", 3, "how often each measurement is made; the median counts")
 	flags.Uint64Var(&s.Seed, "seed", 1, "of the faults")
-	flags.DurationVar(&s.Spread, "spread", 3*time.Second, "how long an outage lasts, and over how long checks spread")
+	flags.DurationVar(&s.Spread, "spread", 10*time.Second, "how long an outage lasts, and over how long checks spread")
 	flags.StringVar(&s.dir, "dir", memoryDisk(), "where temporary folders go")
 	flags.StringVar(&s.json, "json", "", "file for the results as data")
 	if err := flags.Parse(args); err != nil {

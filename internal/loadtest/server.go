@@ -47,7 +47,7 @@ type object struct {
 	tag  string
 }
 
-const tick = 100 * time.Millisecond
+const tick = 250 * time.Millisecond
 
 // stats are since the start of the server.
 type stats struct {
