@@ -16,6 +16,10 @@ const (
 	maxRoleKeys    = 32
 	maxDelegations = 4096
 	maxPatterns    = 65536
+
+	// maxUnvouched is how long metadata may be whose hash its parent does not sign, so that a mirror without keys
+	// decides what is parsed: what is parsed in 100 ms.
+	maxUnvouched = 2 << 20
 )
 
 // document is what all roles share, decoded but not yet verified.

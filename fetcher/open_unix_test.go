@@ -69,7 +69,7 @@ func TestOpenVerifiedCannotBeSwapped(t *testing.T) {
 	for name, attack := range attacks {
 		t.Run(name, func(t *testing.T) {
 			_, e := downloadSim(t, content)
-			e.opts.files = &swapping{FS: quick{durable.OS()}, attack: func(name string) { attack(t, name) }}
+			e.opts.FS = &swapping{FS: quick{durable.OS()}, attack: func(name string) { attack(t, name) }}
 			c := e.client()
 			target, err := c.Target(context.Background(), "file")
 			if err != nil {

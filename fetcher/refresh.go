@@ -337,7 +337,11 @@ func (c *Client) load(ctx context.Context, t *trusted, role string, by *signers,
 	return out, keep(roleFile(role), out.data)
 }
 
+// limit keeps what nobody has vouched for from being parsed in any length.
 func (m fileMeta) limit(most int64) int64 {
+	if m.hashes == nil {
+		most = min(most, maxUnvouched)
+	}
 	if m.length >= 0 && m.length < most {
 		return m.length
 	}

@@ -74,6 +74,7 @@ type scanner struct {
 	pos   int
 	depth int
 	left  int
+	open  []member // of all objects and arrays that have not ended, so that each is kept in its exact size
 }
 
 type syntaxError string
@@ -147,7 +148,7 @@ func (s *scanner) composite(k kind, end byte) (node, error) {
 	if s.depth++; s.depth > maxDepth {
 		return node{}, syntaxError("too deep")
 	}
-	start := s.pos
+	start, below := s.pos, len(s.open)
 	s.pos++
 	n := node{kind: k}
 	for first := true; s.peek() != end; first = false {
@@ -158,10 +159,17 @@ func (s *scanner) composite(k kind, end byte) (node, error) {
 		if err != nil {
 			return n, err
 		}
-		n.members = append(n.members, m)
+		if len(s.open) == cap(s.open) {
+			s.open = slices.Grow(s.open, max(64, len(s.open))) // append alone grows by a quarter only
+		}
+		s.open = append(s.open, m)
 	}
 	s.pos++
 	s.depth--
+	if len(s.open) > below {
+		n.members = append(make([]member, 0, len(s.open)-below), s.open[below:]...)
+		s.open = s.open[:below]
+	}
 	n.str = s.src[start:s.pos]
 	if k == object {
 		return n, order(n.members)

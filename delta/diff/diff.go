@@ -116,7 +116,7 @@ func (m *Maker) make(ctx context.Context, base, result io.ReaderAt, baseLen, res
 	}
 	patch, err := m.bsdiff(timed, p)
 	if err == nil && len(patch) < len(plain) {
-		if err = p.check(ctx, patch); err == nil {
+		if patch, err = p.finish(ctx, patch); err == nil {
 			return patch, nil
 		}
 	}
@@ -126,13 +126,22 @@ func (m *Maker) make(ctx context.Context, base, result io.ReaderAt, baseLen, res
 	if err != nil && opts.Logger != nil {
 		opts.Logger.InfoContext(ctx, "patch made by block matching only", "reason", err)
 	}
-	return plain, p.check(ctx, plain)
+	return p.finish(ctx, plain)
 }
 
 // pair is a base and a result in memory.
 type pair struct {
 	base, result []byte
 	limit        Budget
+}
+
+// finish makes a patch as cheap to apply as it can be, and proves it.
+func (p pair) finish(ctx context.Context, patch []byte) ([]byte, error) {
+	patch, err := lowerLevels(patch)
+	if err != nil {
+		return nil, fmt.Errorf("streams of the new patch: %w", err)
+	}
+	return patch, p.check(ctx, patch)
 }
 
 // check applies the patch as a client would.

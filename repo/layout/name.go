@@ -132,11 +132,18 @@ func CheckObject(object string) error {
 		if i := strings.IndexFunc(plain, unsafeRune); i >= 0 {
 			return fmt.Errorf("%w: object %q: an unsafe character in %q", ErrName, object, part)
 		}
-		if strings.ContainsAny(part, "?#") {
-			return fmt.Errorf("%w: object %q: a character that ends a URL path", ErrName, object)
+		if i := strings.IndexFunc(part, needsEscape); i >= 0 {
+			return fmt.Errorf("%w: object %q: a character that a URL path has only escaped", ErrName, object)
 		}
 	}
 	return nil
+}
+
+// needsEscape is true for what no URL path holds as it is. Package url undoes the escapes of a path that has such a
+// character and makes them anew, so that an escaped slash would become a real one.
+func needsEscape(r rune) bool {
+	plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._~!$&'()*+,;=:@%", r)
+	return !plain
 }
 
 func unsafeRune(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' }

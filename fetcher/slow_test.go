@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetcher
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/waybill-project/waybill/repo/layout"
+)
+
+// wire is a connection to a server without a network, on which time is virtual:
+// answer writes the whole answer to one request.
+type wire func(conn net.Conn, object string, data []byte)
+
+// source reads the repository over wires, until stop is called.
+func (w wire) source(t *testing.T, s *sim) (_ *HTTPSource, stop func()) {
+	src, err := NewHTTPSource("http://127.0.0.1:1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var servers sync.WaitGroup
+	src.client.Transport.(*http.Transport).Proxy = nil
+	src.client.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+		near, far := net.Pipe()
+		servers.Go(func() { w.serve(far, s) })
+		return near, nil
+	}
+	return src, func() {
+		src.client.CloseIdleConnections()
+		servers.Wait()
+	}
+}
+
+func (w wire) serve(conn net.Conn, s *sim) {
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	for {
+		req, err := http.ReadRequest(in)
+		if err != nil {
+			return
+		}
+		object := strings.TrimPrefix(req.URL.Path, "/")
+		data, ok := s.objects[object]
+		if !ok {
+			fmt.Fprintf(conn, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+			continue
+		}
+		w(conn, object, data)
+	}
+}
+
+func head(conn net.Conn, length int) {
+	fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", length)
+}
+
+// dribble writes part after part with a pause between them, until the other side goes.
+func dribble(conn net.Conn, data []byte, part int, pause time.Duration) {
+	for len(data) > 0 {
+		n := min(part, len(data))
+		if _, err := conn.Write(data[:n]); err != nil {
+			return
+		}
+		data = data[n:]
+		time.Sleep(pause)
+	}
+}
+
+// slowAttacks keep a client waiting as long as it lets them.
+var slowAttacks = map[string]wire{
+	"no answer": func(conn net.Conn, _ string, _ []byte) { _, _ = io.Copy(io.Discard, conn) },
+	"header byte by byte": func(conn net.Conn, _ string, _ []byte) {
+		dribble(conn, []byte("HTTP/1.1 200 OK\r\nX-Y: "+strings.Repeat("z", 1000)), 1, time.Second)
+	},
+	"informational answers": func(conn net.Conn, _ string, _ []byte) {
+		dribble(conn, bytes.Repeat([]byte("HTTP/1.1 103 Early Hints\r\n\r\n"), 100), 28, 10*time.Second)
+	},
+	"silence after one byte": func(conn net.Conn, _ string, data []byte) {
+		head(conn, len(data))
+		_, _ = conn.Write(data[:1])
+		_, _ = io.Copy(io.Discard, conn)
+	},
+	"a byte every 3 s": func(conn net.Conn, _ string, data []byte) {
+		head(conn, len(data))
+		dribble(conn, data, 1, 3*time.Second)
+	},
+	"a byte every 19 s": func(conn net.Conn, _ string, data []byte) {
+		head(conn, len(data))
+		dribble(conn, data, 1, 19*time.Second)
+	},
+	"1,000 bytes a second": func(conn net.Conn, object string, data []byte) {
+		if len(data) < 1<<20 {
+			data = make([]byte, 4<<10) // of a length that was not promised: the client must read it to know
+			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\n\r\n")
+			dribble(conn, data, 60, time.Second)
+			return
+		}
+		head(conn, len(data))
+		dribble(conn, data, 1000, time.Second)
+	},
+	"chunk extension byte by byte": func(conn net.Conn, _ string, _ []byte) {
+		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+		dribble(conn, []byte("1;x="+strings.Repeat("y", 1000)), 1, time.Second)
+	},
+}
+
+// An attacker who sends hardly anything is noticed within a minute, or, by one
+// who sends a byte before each pause ends, within one such pause more. Four tries
+// that are never answered take no longer.
+func TestSlowAttacks(t *testing.T) {
+	s := newSim(t)
+	s.add("targets", "file", make([]byte, 1<<20))
+	s.release("targets")
+	const bound = 80 * time.Second
+	slowest, worst := "", time.Duration(0)
+	for name, attack := range slowAttacks {
+		for _, object := range []string{layout.Timestamp, "target"} {
+			synctest.Test(t, func(t *testing.T) {
+				took := underAttack(t, s, object, attack)
+				if took > bound {
+					t.Errorf("%s of %s: %v", name, object, took)
+				}
+				if took > worst {
+					worst, slowest = took, name
+				}
+			})
+		}
+	}
+	t.Logf("figure D15: a slow server is given up after %v at most, retries included, over %d attacks (%s); goal 60s", worst.Round(time.Second), len(slowAttacks), slowest)
+}
+
+// underAttack returns how long a client takes to give up an object.
+func underAttack(t *testing.T, s *sim, object string, attack wire) time.Duration {
+	honest := wire(func(conn net.Conn, name string, data []byte) {
+		if object == "target" && !strings.HasPrefix(name, "targets/") {
+			head(conn, len(data))
+			_, _ = conn.Write(data)
+			return
+		}
+		attack(conn, name, data)
+	})
+	src, stop := honest.source(t, s)
+	defer stop()
+	c := s.endpoint().over(src)
+	start := time.Now()
+	target, err := c.Target(context.Background(), "file")
+	if object == "target" {
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.Download(context.Background(), target, filepath.Join(t.TempDir(), "file"))
+	}
+	if Class(err) != "network" {
+		t.Errorf("error %v", err)
+	}
+	return time.Since(start)
+}
+
+// A link of 8 KiB a second is slow and honest, however unevenly it delivers.
+func TestHonestSlowLink(t *testing.T) {
+	const runs, rate = 1000, 8 << 10
+	random := rand.New(rand.NewPCG(1, 1))
+	content := make([]byte, 256<<10)
+	for i := range content {
+		content[i] = byte(random.Uint32())
+	}
+	s := newSim(t)
+	for i := range 16 {
+		s.add("targets", fmt.Sprintf("file-%d", i), content[:(i+1)*16<<10])
+	}
+	s.release("targets")
+	link := wire(func(conn net.Conn, _ string, data []byte) {
+		time.Sleep(time.Duration(random.Int64N(int64(3 * time.Second))))
+		head(conn, len(data))
+		for len(data) > 0 {
+			n := min(1+random.IntN(1<<random.IntN(18)), len(data))
+			time.Sleep(time.Duration(n) * time.Second / rate)
+			if _, err := conn.Write(data[:n]); err != nil {
+				return
+			}
+			data = data[n:]
+		}
+	})
+	failed := 0
+	for range runs {
+		synctest.Test(t, func(t *testing.T) {
+			src, stop := link.source(t, s)
+			defer stop()
+			c := s.endpoint().over(src)
+			target, err := c.Target(context.Background(), fmt.Sprintf("file-%d", random.IntN(16)))
+			if err == nil {
+				err = c.Download(context.Background(), target, filepath.Join(t.TempDir(), "file"))
+			}
+			if err != nil {
+				failed++
+				t.Error(err)
+			}
+		})
+	}
+	t.Logf("figure D15: %d of %d downloads over an honest link of 8 KiB/s failed; bound 0", failed, runs)
+}
