@@ -178,6 +178,22 @@ func TestMirrorsAllFail(t *testing.T) {
 	}
 }
 
+// Both passes of one update judge by the time at which it began.
+func TestMirrorsAreComparedAtOneInstant(t *testing.T) {
+	b := newSim(t)
+	e := b.endpoint()
+	a := b.copied()
+	refresh(t, e.mirrored(a, b))
+	b.md["timestamp"]["expires"] = epoch.Add(time.Minute).Format(time.RFC3339)
+	b.stamp()
+	a.open = func(string, Request) (*Response, error) {
+		e.now = epoch.Add(time.Hour)
+		return nil, errors.New("down")
+	}
+	refresh(t, e.mirrored(a, b))
+	e.have(versions{"timestamp": 2})
+}
+
 func TestMirrorsAsPlainSource(t *testing.T) {
 	a, b := newSim(t), newSim(t)
 	a.drop(layout.Timestamp)

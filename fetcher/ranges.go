@@ -23,7 +23,7 @@ func rangeOf(header string, size int64) part {
 	whole := wholeOf(size)
 	spec, ok := strings.CutPrefix(header, "bytes=")
 	first, last, dash := strings.Cut(strings.TrimSpace(spec), "-")
-	if !ok || !dash || strings.Contains(last, ",") {
+	if !ok || !dash {
 		return whole
 	}
 	from, fromOK := digits(first)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -234,9 +235,16 @@ func TestTransportKeepsFewFiles(t *testing.T) {
 	if n := len(tr.shelf.kept); n != 3 {
 		t.Errorf("%d kept", n)
 	}
+	kept := tr.shelf.kept[0].File
+	if _, err := kept.ReadAt(make([]byte, 1), 0); err != nil {
+		t.Error(err)
+	}
 	tr.Close()
 	if n := len(tr.shelf.kept); n != 0 {
 		t.Errorf("%d kept after Close", n)
+	}
+	if _, err := kept.ReadAt(make([]byte, 1), 0); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("still open: %v", err)
 	}
 }
 
