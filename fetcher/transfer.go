@@ -190,6 +190,8 @@ func (x *transfer) copy(ctx context.Context, body io.Reader) error {
 			return nil
 		case err != nil:
 			return brokenError(ctx, x.name, err)
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case x.quicker():
 			return errSlower
 		}
