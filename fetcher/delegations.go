@@ -189,7 +189,8 @@ func matchPart(p, s string) bool {
 			i++
 			j++
 		case star >= 0:
-			mark++
+			_, width = utf8.DecodeRuneInString(s[mark:])
+			mark += width
 			i, j = star+1, mark
 		default:
 			return false

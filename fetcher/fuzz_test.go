@@ -214,12 +214,12 @@ func FuzzAnswer(f *testing.F) {
 
 // FuzzMatch compares the matcher of delegated paths with a model without shortcuts.
 func FuzzMatch(f *testing.F) {
-	for _, c := range [][2]string{{"*", "a"}, {"a/*/c", "a/b/c"}, {"a?c", "aäc"}, {"**", ""}, {"*a*a*b", "aaaaaaab"}, {"[a]", "a"}, {"\\*", "*"}} {
+	for _, c := range [][2]string{{"*", "a"}, {"a/*/c", "a/b/c"}, {"a?c", "aäc"}, {"**", ""}, {"*a*a*b", "aaaaaaab"}, {"[a]", "a"}, {"\\*", "*"}, {",?*?? ", ",0\uf28a "}, {"*?", "\uf28a"}} {
 		f.Add(c[0], c[1])
 	}
 	f.Fuzz(func(t *testing.T, pattern, path string) {
-		if len(pattern) > 40 || len(path) > 40 {
-			return
+		if len(pattern) > 40 || len(path) > 40 || !utf8.ValidString(pattern) || !utf8.ValidString(path) {
+			return // no other text comes through the scan
 		}
 		p, s := strings.Split(pattern, "/"), strings.Split(path, "/")
 		want := len(p) == len(s)
@@ -243,9 +243,12 @@ func slowMatch(p, s string) bool {
 			}
 			switch {
 			case p[i] == '*':
-				for k := j; k <= len(s); k++ {
+				for k := j; k < len(s); {
 					next[k] = true
+					_, width := utf8.DecodeRuneInString(s[k:])
+					k += width
 				}
+				next[len(s)] = true
 			case p[i] == '?' && j < len(s):
 				_, width := utf8.DecodeRuneInString(s[j:])
 				next[j+width] = true
