@@ -191,6 +191,17 @@ func (w *world) program(version string) string {
 	return path
 }
 
+// added is a change that adds a version to the stable channel, without patches.
+func (w *world) added(r *Repo, version string) *Change {
+	w.t.Helper()
+	d, err := r.Begin(context.Background(), nil)
+	w.must(err)
+	w.must(d.Add(context.Background(), Artifact{Product: "app", Version: version, Platform: "linux-amd64", Path: w.program(version), Channels: []string{"stable"}}))
+	c, err := d.Change()
+	w.must(err)
+	return c
+}
+
 func (w *world) release(r *Repo, version string, channels ...string) *Published {
 	w.t.Helper()
 	p, err := w.tryRelease(r, version, channels...)

@@ -14,7 +14,6 @@ import (
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/waybill-project/waybill/fetcher"
-	"github.com/waybill-project/waybill/repo/release"
 )
 
 var ctx = context.Background()
@@ -311,11 +310,7 @@ func TestRotationWithoutOldKeyIsRefused(t *testing.T) {
 func TestStaleChangeIsRefused(t *testing.T) {
 	w := newWorld(t)
 	r := w.initialise()
-	d, err := r.Begin(ctx, nil)
-	w.must(err)
-	w.must(d.Add(ctx, Artifact{Product: "app", Version: "1.0.0", Platform: "linux-amd64", Path: w.program("1.0.0"), Channels: []string{"stable"}}))
-	stale, err := d.Change()
-	w.must(err)
+	stale := w.added(r, "1.0.0")
 	w.release(r, "0.9.0", "stable")
 	if _, err := r.Publish(ctx, stale, w.sign, nil); !errors.Is(err, ErrConflict) {
 		t.Errorf("publish: %v", err)
@@ -328,11 +323,7 @@ func TestStaleChangeIsRefused(t *testing.T) {
 func TestPublishTwiceIsDone(t *testing.T) {
 	w := newWorld(t)
 	r := w.initialise()
-	d, err := r.Begin(ctx, nil)
-	w.must(err)
-	w.must(d.Add(ctx, Artifact{Product: "app", Version: "1.0.0", Platform: "linux-amd64", Path: w.program("1.0.0"), Channels: []string{"stable"}}))
-	c, err := d.Change()
-	w.must(err)
+	c := w.added(r, "1.0.0")
 	first, err := r.Publish(ctx, c, w.sign, nil)
 	w.must(err)
 	again, err := r.Publish(ctx, c, w.sign, nil)
@@ -348,11 +339,7 @@ func TestTwoPublishers(t *testing.T) {
 	w := newWorld(t)
 	a := w.initialise()
 	b := w.openWith(&Options{Work: t.TempDir()})
-	drafted, err := b.Begin(ctx, nil)
-	w.must(err)
-	w.must(drafted.Add(ctx, Artifact{Product: "app", Version: "1.1.0", Platform: "linux-amd64", Path: w.program("1.1.0"), Channels: []string{"stable"}}))
-	slow, err := drafted.Change()
-	w.must(err)
+	slow := w.added(b, "1.1.0")
 	w.release(a, "1.0.0", "stable")
 	if _, err := b.Publish(ctx, slow, w.sign, nil); !errors.Is(err, ErrConflict) {
 		t.Fatalf("the slower one: %v", err)
@@ -437,12 +424,8 @@ func TestDryRunWritesNothing(t *testing.T) {
 	w := newWorld(t)
 	r := w.initialise()
 	before := objects(t, w.bucket)
-	d, err := r.Begin(ctx, nil)
-	w.must(err)
-	w.must(d.Add(ctx, Artifact{Product: "app", Version: "1.0.0", Platform: "linux-amd64", Path: w.program("1.0.0"), Channels: []string{"stable"}}))
-	c, err := d.Change()
-	w.must(err)
-	_, err = r.Publish(ctx, c, w.sign, &PublishOptions{DryRun: true})
+	c := w.added(r, "1.0.0")
+	_, err := r.Publish(ctx, c, w.sign, &PublishOptions{DryRun: true})
 	w.must(err)
 	if objects(t, w.bucket) != before {
 		t.Error("a dry run wrote objects")
@@ -487,5 +470,3 @@ func TestBadNamesAreRefused(t *testing.T) {
 		t.Errorf("two versions of equal precedence: %v", err)
 	}
 }
-
-var _ = release.Compare
