@@ -13,7 +13,8 @@
 // runs, within the memory budget, and is left behind at the deadline. The
 // block matcher of this package runs first, in linear time, so that such an
 // input still gets a patch: a zero-filled section costs a few bytes rather
-// than the delta. Every patch is applied before it is handed out.
+// than the delta. At level Fast it works alone. Every patch is applied before
+// it is handed out.
 package diff
 
 import (
@@ -23,7 +24,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"time"
 
 	"github.com/waybill-project/waybill/delta"
@@ -43,12 +43,6 @@ const (
 type Budget struct {
 	Memory int64         // bytes, inputs included, by declared need
 	Time   time.Duration // until an engine is left; the final check comes on top
-}
-
-// Options are the optional arguments of Make.
-type Options struct {
-	Budget Budget
-	Logger *slog.Logger // told which engine was left out and why; nil is silent
 }
 
 // Maker makes one patch at a time. At most one run of go-bsdiff that missed
@@ -79,6 +73,9 @@ func (m *Maker) Make(ctx context.Context, format string, base, result io.ReaderA
 	if opts == nil {
 		opts = &Options{}
 	}
+	if !opts.Level.known() {
+		return fmt.Errorf("make %s patch: unknown level %v", format, opts.Level)
+	}
 	select {
 	case m.turn <- struct{}{}:
 		defer func() { <-m.turn }()
@@ -100,7 +97,7 @@ func (m *Maker) make(ctx context.Context, base, result io.ReaderAt, baseLen, res
 	if err := budget.admit("block matching", blocksMemory(baseLen, resultLen)); err != nil {
 		return nil, err
 	}
-	p := pair{limit: budget}
+	p := pair{limit: budget, progress: &progress{tell: opts.Progress, total: 2 * resultLen}}
 	var err error
 	if p.base, err = read(base, baseLen); err != nil {
 		return nil, fmt.Errorf("read base: %w", err)
@@ -110,9 +107,12 @@ func (m *Maker) make(ctx context.Context, base, result io.ReaderAt, baseLen, res
 	}
 	timed, cancel := context.WithTimeoutCause(ctx, budget.Time, fmt.Errorf("%w: %v of time", ErrBudget, budget.Time))
 	defer cancel()
-	plain, err := matchBlocks(timed, p.base, p.result)
+	plain, err := matchBlocks(timed, p.base, p.result, p.progress)
 	if err != nil {
 		return nil, err
+	}
+	if opts.Level == Fast {
+		return p.finish(ctx, plain)
 	}
 	patch, err := m.bsdiff(timed, p)
 	if err == nil && len(patch) < len(plain) {
@@ -133,6 +133,7 @@ func (m *Maker) make(ctx context.Context, base, result io.ReaderAt, baseLen, res
 type pair struct {
 	base, result []byte
 	limit        Budget
+	progress     *progress
 }
 
 // finish makes a patch as cheap to apply as it can be, and proves it.
@@ -154,7 +155,7 @@ func (p pair) check(ctx context.Context, patch []byte) error {
 		ResultSHA256: sha256.Sum256(p.result),
 		PatchLength:  int64(len(patch)),
 	}
-	err := delta.Apply(ctx, info, bytes.NewReader(p.base), bytes.NewReader(patch), io.Discard, nil)
+	err := delta.Apply(ctx, info, bytes.NewReader(p.base), bytes.NewReader(patch), &proof{progress: p.progress}, nil)
 	if err != nil {
 		return fmt.Errorf("check of the new patch: %w", err)
 	}
