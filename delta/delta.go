@@ -4,7 +4,9 @@
 // small patch, it writes the result that somebody signed.
 //
 // [Apply] is the function that you need; [Memory] says what it will cost and
-// [Formats] what it reads. Patches are made by the package delta/diff.
+// [Formats] what it reads; [Inspect] tells what an unknown patch is, and
+// [Concat] makes one base of many files. Patches are made by the package
+// delta/diff.
 //
 // A patch is never trusted. The caller passes the lengths and hashes of base
 // and result from signed metadata as an [Info]; a patch cannot make Apply
@@ -79,6 +81,7 @@ func Memory(info Info) (int64, error) {
 // PatchLength bytes long; base may be nil if BaseLength is 0. Out receives at
 // most ResultLength bytes, and it is the complete signed result if and only if
 // Apply returns nil. A panic while the patch is being read becomes ErrCorrupt.
+// What out has received is the progress.
 func Apply(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Writer, limits *Limits) error {
 	if err := admit(info, limits); err != nil {
 		return err
