@@ -21,14 +21,15 @@ import (
 func (a *app) deltaCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "delta",
-		Short: "Make, apply and look at patches by hand",
+		Short: "Make, apply, look at and measure patches by hand",
 		Example: `  waybill delta make old new -o patch
   waybill delta apply old patch -o new2 --sha256 HEX
-  waybill delta info patch`,
+  waybill delta info patch
+  waybill delta bench pairs`,
 		Args: badArgs(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return usagef(c, "delta wants make, apply or info") },
+		RunE: func(c *cobra.Command, _ []string) error { return usagef(c, "delta wants make, apply, info or bench") },
 	}
-	c.AddCommand(a.deltaMakeCommand(), a.deltaApplyCommand(), a.deltaInfoCommand())
+	c.AddCommand(a.deltaMakeCommand(), a.deltaApplyCommand(), a.deltaInfoCommand(), a.deltaBenchCommand())
 	return exits(c)
 }
 

@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"signer":           {"keys", "github.com/theupdateframework/go-tuf/v2/metadata", "github.com/sigstore/sigstore/pkg/signature", "github.com/sigstore/sigstore/pkg/signature/options"},
 	"delta":            {},
 	"delta/diff":       {"delta", "github.com/gabstv/go-bsdiff/pkg/bsdiff", "github.com/dsnet/compress/bzip2"},
+	"delta/diff/bench": {"delta/diff", "golang.org/x/sys/..."},
 	"repo/layout":      {},
 	"repo/release":     {"repo/layout", "github.com/Masterminds/semver/v3"},
 	"repo/store":       {"repo/layout", "internal/durable", "gocloud.dev/blob/...", "gocloud.dev/gcerrors", "golang.org/x/sys/..."},
