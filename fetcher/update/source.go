@@ -77,7 +77,7 @@ func openSource(address string, opts *fetcher.HTTPOptions) (fetcher.Source, erro
 	case "file":
 		return openDir(u)
 	}
-	return nil, fmt.Errorf("url with the scheme %q, which is none of https, http, file, unix", u.Scheme)
+	return nil, fmt.Errorf("url of scheme %q: the scheme is none of https, http, file, unix", u.Scheme)
 }
 
 func openDir(u *url.URL) (fetcher.Source, error) {
