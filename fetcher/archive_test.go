@@ -276,14 +276,9 @@ func TestArchiveOfHeadersOnly(t *testing.T) {
 	copy(record, fmt.Sprintf("%d comment=", len(record)))
 	record[len(record)-1] = '\n'
 	block := append(header(tar.TypeXHeader, len(record)), record...)
-	for name, unit := range map[string][]byte{"long": block} {
-		huge := &repeating{unit: unit}
-		if _, err := readIndex(huge, 1<<50); !errors.Is(err, ErrMalformed) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if huge.read > 2*int64(maxIndexBytes) {
-			t.Errorf("%s: %d bytes read", name, huge.read)
-		}
+	huge := &repeating{unit: block}
+	if _, err := readIndex(huge, 1<<50); !errors.Is(err, ErrMalformed) || huge.read > 2*maxIndexBytes {
+		t.Errorf("%v, %d bytes read", err, huge.read)
 	}
 }
 
