@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/waybill-project/waybill/delta"
@@ -163,7 +162,7 @@ func (w *walk) step(ctx context.Context, step release.Step) error {
 		return err
 	}
 	defer done()
-	out, err := w.result()
+	out, err := w.result(ctx)
 	if err != nil {
 		return err
 	}
@@ -221,20 +220,20 @@ func (w *walk) baseFile(info delta.Info) (io.ReaderAt, func(), error) {
 }
 
 // result opens a private file for what a patch makes.
-func (w *walk) result() (*partial, error) {
+func (w *walk) result(ctx context.Context) (*partial, error) {
 	sums, err := newDigests(w.target.Hashes)
 	if err != nil {
 		return nil, w.target.fault(ErrMalformed, err)
 	}
 	out := &partial{fs: w.store.fs, sums: sums}
-	near := w.dest
-	if !w.opts.Ephemeral {
-		near = filepath.Join(w.store.path(partialDir), "build")
-		if err := durable.MkdirAll(out.fs, filepath.Dir(near), 0o700); err != nil {
-			return nil, local(near, err)
-		}
+	if w.opts.Ephemeral {
+		return out, out.create(w.dest)
 	}
-	return out, out.create(near)
+	dir := w.store.path(partialDir)
+	if err := durable.MkdirAll(out.fs, dir, 0o700); err != nil {
+		return nil, local(dir, err)
+	}
+	return out, w.temporary(ctx, out, "build")
 }
 
 // finish checks the last result against the signed entry of the target itself.

@@ -38,7 +38,7 @@ type Client struct {
 	opts   Options
 	first  *root
 
-	refreshing sync.Mutex // one Refresh at a time
+	refreshing chan struct{} // held by the one Refresh at a time
 
 	mu      sync.Mutex // guards what follows
 	trusted *trusted
@@ -98,7 +98,7 @@ func New(root []byte, dir string, source Source, opts *Options) (c *Client, err 
 	if m, ok := source.(*Mirrors); source == nil || ok && len(m.mirrors) == 0 {
 		return nil, errors.New("fetcher: no source")
 	}
-	c = &Client{source: source, edges: map[edge]*targets{}}
+	c = &Client{source: source, edges: map[edge]*targets{}, refreshing: make(chan struct{}, 1)}
 	if opts != nil {
 		c.opts = *opts
 	}

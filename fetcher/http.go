@@ -25,7 +25,7 @@ type HTTPOptions struct {
 	// with a Header or a Token no redirect to another host is followed.
 	Header http.Header
 	// Token returns a bearer token; it is called for every request, so that a token may change.
-	// It and a Header Authorization or Cookie are refused for a plain http URL that is not local.
+	// It, a Header Authorization or Cookie, and a password in the URL are refused for a plain http URL of another machine.
 	Token func(context.Context) (string, error)
 
 	ConnectTimeout time.Duration // TCP and TLS, each: 15 s
@@ -74,9 +74,8 @@ func NewHTTPSource(base string, opts *HTTPOptions) (*HTTPSource, error) {
 	if s.targets, err = folder(base, "targets/", s.opts.TargetsURL); err != nil {
 		return nil, err
 	}
-	secret := s.opts.Token != nil || s.opts.Header.Get("Authorization") != "" || s.opts.Header.Get("Cookie") != ""
 	for _, u := range []*url.URL{s.metadata, s.targets} {
-		if secret && u.Scheme == "http" && !isLocal(u.Hostname()) {
+		if s.secret(u) && u.Scheme == "http" && !onThisMachine(u.Hostname()) {
 			return nil, fmt.Errorf("%s: credentials do not go over plain http", u.Redacted())
 		}
 	}
@@ -84,17 +83,37 @@ func NewHTTPSource(base string, opts *HTTPOptions) (*HTTPSource, error) {
 	return s, nil
 }
 
+// secret tells whether requests for a URL hold what nobody on the way may see.
+func (s *HTTPSource) secret(u *url.URL) bool {
+	for name := range s.opts.Header {
+		switch http.CanonicalHeaderKey(name) {
+		case "Authorization", "Proxy-Authorization", "Cookie":
+			return true
+		}
+	}
+	return s.opts.Token != nil || u.User != nil
+}
+
 // String is the base URL, without a password.
 func (s *HTTPSource) String() string {
 	if u, err := url.Parse(s.base); err == nil {
 		return u.Redacted()
 	}
-	return s.base
+	return "malformed URL"
+}
+
+// parseURL is url.Parse with errors that show no password.
+func parseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil && strings.Contains(text, "@") {
+		return nil, errors.New("malformed URL with a name or password in it")
+	}
+	return u, err
 }
 
 // socketPath is the path in a URL unix:///PATH, "" for another scheme.
 func socketPath(base string) (string, error) {
-	u, err := url.Parse(base)
+	u, err := parseURL(base)
 	if err != nil || u.Scheme != "unix" {
 		return "", err
 	}
@@ -144,7 +163,7 @@ func folder(base, dir, override string) (*url.URL, error) {
 	if override != "" {
 		base, dir = override, ""
 	}
-	u, err := url.Parse(base)
+	u, err := parseURL(base)
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +251,7 @@ func (s *HTTPSource) once(ctx context.Context, where, name string, req Request) 
 	}
 	answer, err := s.client.Do(r)
 	if err != nil {
-		if errors.Is(err, errRedirect) {
+		if err = brief(r.URL, err); errors.Is(err, errRedirect) {
 			return nil, never, err
 		}
 		return nil, 0, err

@@ -57,7 +57,7 @@ func (u *update) nextRoot(last *root) (next *root, err error) {
 	var none []*mirror
 	object := wanted{name: layout.Root(last.version + 1), role: "root", limit: u.opts.Limits.Root}
 	err = u.ask(func(m *Mirrors, x *mirror) (done bool, err error) {
-		data, _, err := u.fetchFrom(u.ctx, m, x, object, Request{})
+		data, _, err := u.fetchFrom(u.ctx, m, x, nil, object, Request{})
 		if absent(err) {
 			none = append(none, x)
 			return false, nil
@@ -134,7 +134,7 @@ func (u *update) stampFrom(m *Mirrors, x *mirror, old *timestamp) (stamp, error)
 		req.ETag = u.floor.ETag
 	}
 	object := wanted{name: layout.Timestamp, role: "timestamp", limit: u.opts.Limits.Timestamp}
-	data, tag, err := u.fetchFrom(u.ctx, m, x, object, req)
+	data, tag, err := u.fetchFrom(u.ctx, m, x, nil, object, req)
 	if err != nil {
 		return stamp{}, err
 	}

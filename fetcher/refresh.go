@@ -35,8 +35,12 @@ type trusted struct {
 // cannot hide for longer what another has.
 func (c *Client) Refresh(ctx context.Context) (err error) {
 	defer guard(&err)
-	c.refreshing.Lock()
-	defer c.refreshing.Unlock()
+	select {
+	case c.refreshing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-c.refreshing }()
 	unlock, err := c.store.lock(ctx)
 	if err != nil {
 		return err
