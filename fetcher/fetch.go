@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 )
 
 // attempts is how often a transfer that breaks off is tried.
@@ -40,8 +41,13 @@ func (c *Client) get(ctx context.Context, w wanted, accept func(data []byte) err
 
 // fetchFrom returns nil data if the object still has the tag in req.
 func (c *Client) fetchFrom(ctx context.Context, m *Mirrors, x *mirror, w wanted, req Request) (data []byte, tag string, err error) {
+	walk := allowanceOf(ctx, x)
+	ctx = patiently(ctx, &patience{walk: walk})
 	for range attempts {
 		data, tag, err = c.fetchOnce(ctx, m, x, w, req)
+		if err == nil {
+			walk.spend(-time.Second, 0)
+		}
 		if err == nil || !broken(ctx, err) {
 			return data, tag, err
 		}
