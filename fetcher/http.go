@@ -31,7 +31,7 @@ type HTTPOptions struct {
 	ConnectTimeout time.Duration // TCP and TLS, each: 15 s
 	HeaderTimeout  time.Duration // until the answer begins: 15 s
 	StallTimeout   time.Duration // without a byte: 20 s
-	SlowWindow     time.Duration // at least MinRate bytes a second over this, in all tries together: 60 s
+	SlowWindow     time.Duration // until at least MinRate bytes have come for each of its seconds, in all tries together: 60 s
 	MinRate        int64         // 1024
 	Retries        int           // after network errors, 429 and 5xx: 3; negative for none
 

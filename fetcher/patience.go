@@ -10,18 +10,36 @@ import (
 )
 
 // patience is how long one object may keep a client waiting at one server, over all
-// tries: of every window that is waited for, at least so many bytes must come. Only time
-// spent waiting for the server counts, and between tries.
+// tries: no longer than a window until its share of bytes has come, and then until the
+// next. Only time spent waiting for the server counts, and between tries.
 type patience struct {
 	walk *allowance // nil if the object belongs to no walk
 
 	mu     sync.Mutex
-	waited time.Duration // in the present window
-	got    int64         // in it
+	waited time.Duration // for the present share
+	got    int64         // of it
+}
+
+// slowError is made for every read and hardly ever printed.
+type slowError struct {
+	within time.Duration
+	got    int64 // -1 for a whole walk
+}
+
+func (e slowError) Is(target error) bool { return target == ErrTooSlow }
+
+func (e slowError) Error() string {
+	switch {
+	case e.got < 0:
+		return fmt.Sprintf("%v: all metadata together took %s", ErrTooSlow, e.within)
+	case e.got == 0:
+		return fmt.Sprintf("%v: nothing for %s", ErrTooSlow, e.within)
+	}
+	return fmt.Sprintf("%v: %d bytes in %s", ErrTooSlow, e.got, e.within)
 }
 
 // allowance is how long a walk over many small objects may still wait at one server. It
-// grows with every file and byte that comes, so that nothing is too large for a slow line.
+// comes back with every file and byte that comes, so that nothing is too large for a slow line.
 type allowance struct {
 	mu   sync.Mutex
 	most time.Duration
@@ -39,7 +57,7 @@ func (a *allowance) spend(took time.Duration, n int) (left time.Duration) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.left += time.Duration(n)*time.Second/walkRate - took
+	a.left = min(a.most, a.left+time.Duration(n)*time.Second/walkRate-took)
 	return a.left
 }
 
@@ -50,26 +68,25 @@ func (p *patience) spend(o *HTTPOptions, took time.Duration, n int) (left time.D
 	defer p.mu.Unlock()
 	p.waited += took
 	p.got += int64(n)
-	enough := float64(p.got) >= o.SlowWindow.Seconds()*float64(o.MinRate)
-	if p.waited >= o.SlowWindow && enough {
-		p.waited, p.got, enough = 0, 0, false
+	if p.got >= o.share() {
+		p.waited, p.got = 0, 0
 	}
-	left = forever
-	if !enough {
-		left, slow = o.SlowWindow-p.waited, fmt.Errorf("%w: %d bytes in %s", ErrTooSlow, p.got, o.SlowWindow)
-	}
+	left, slow = o.SlowWindow-p.waited, slowError{o.SlowWindow, p.got}
 	if rest := p.walk.spend(took, n); rest < left {
-		left, slow = rest, fmt.Errorf("%w: all metadata together took %s", ErrTooSlow, p.walk.most)
+		left, slow = rest, slowError{p.walk.most, -1}
 	}
 	return left, slow
 }
+
+// share is how many bytes must come in a window.
+func (o *HTTPOptions) share() int64 { return int64(o.SlowWindow.Seconds() * float64(o.MinRate)) }
 
 // wait calls cancel when the server has kept quiet for most, or as long as it may. The
 // function returned says that n bytes came, and returns an error if they came too late.
 func (p *patience) wait(o *HTTPOptions, most time.Duration, cancel context.CancelCauseFunc) (came func(n int) error) {
 	left, slow := p.spend(o, 0, 0)
 	if most < left {
-		left, slow = most, fmt.Errorf("%w: nothing for %s", ErrTooSlow, most)
+		left, slow = most, slowError{within: most}
 	}
 	start := o.now()
 	timer := time.AfterFunc(left, func() { cancel(slow) })

@@ -101,6 +101,12 @@ var slowAttacks = map[string]wire{
 		head(conn, len(data))
 		dribble(conn, data, 1, 19*time.Second)
 	},
+	"fast, then a byte every 19 s": func(conn net.Conn, _ string, data []byte) {
+		head(conn, len(data))
+		first := len(data) / 2
+		_, _ = conn.Write(data[:first])
+		dribble(conn, data[first:], 1, 19*time.Second)
+	},
 	"1,000 bytes a second": func(conn net.Conn, object string, data []byte) {
 		if len(data) < 1<<20 {
 			data = make([]byte, 4<<10) // of a length that was not promised: the client must read it to know
@@ -322,4 +328,18 @@ func TestSilentMirrorDoesNotHoldTheWalk(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 	})
+}
+
+// What came quickly is no credit for what then trickles.
+func TestAllowanceIsNotSaved(t *testing.T) {
+	a := &allowance{most: time.Minute, left: time.Minute}
+	if left := a.spend(time.Second, 32<<20); left != time.Minute {
+		t.Errorf("%v left", left)
+	}
+	if left := a.spend(50*time.Second, 1<<10); left != 11*time.Second {
+		t.Errorf("%v left", left)
+	}
+	if left := a.spend(12*time.Second, 0); left > 0 {
+		t.Errorf("%v left", left)
+	}
 }
