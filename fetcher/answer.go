@@ -113,9 +113,9 @@ func (s *HTTPSource) retryAfter(a *http.Response) time.Duration {
 
 // drain reads a short error page to its end, so that the connection can be used
 // again: a refresh with nothing new is a 404 and a 304 over one connection.
-func (s *HTTPSource) drain(a *http.Response, cancel context.CancelCauseFunc) {
+func (s *HTTPSource) drain(p *patience, a *http.Response, cancel context.CancelCauseFunc) {
 	defer a.Body.Close()
 	if a.ContentLength >= 0 && a.ContentLength <= 4<<10 {
-		_, _ = io.Copy(io.Discard, s.watch(a.Body, cancel))
+		_, _ = io.Copy(io.Discard, s.watch(p, a.Body, cancel))
 	}
 }

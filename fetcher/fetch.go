@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 )
 
 // attempts is how often a transfer that breaks off is tried.
@@ -41,8 +42,13 @@ func (c *Client) get(ctx context.Context, w wanted, accept func(data []byte) err
 // fetchFrom returns nil data if the object still has the tag in req. With haste it gives up
 // with errSlower where another mirror may be quicker; nil is none.
 func (c *Client) fetchFrom(ctx context.Context, m *Mirrors, x *mirror, h *haste, w wanted, req Request) (data []byte, tag string, err error) {
+	walk := allowanceOf(ctx, x)
+	ctx = patiently(ctx, &patience{walk: walk})
 	for range tries(m) {
 		data, tag, err = c.fetchOnce(ctx, m, x, h, w, req)
+		if err == nil {
+			walk.spend(-time.Second, 0)
+		}
 		if err == nil || !broken(ctx, err) {
 			return data, tag, err
 		}

@@ -31,7 +31,7 @@ type HTTPOptions struct {
 	ConnectTimeout time.Duration // TCP and TLS, each: 15 s
 	HeaderTimeout  time.Duration // until the answer begins: 15 s
 	StallTimeout   time.Duration // without a byte: 20 s
-	SlowWindow     time.Duration // at least MinRate bytes a second over this: 60 s
+	SlowWindow     time.Duration // until at least MinRate bytes have come for each of its seconds, in all tries together: 60 s
 	MinRate        int64         // 1024
 	Retries        int           // after network errors, 429 and 5xx: 3; negative for none
 
@@ -196,8 +196,9 @@ func (s *HTTPSource) Open(ctx context.Context, name string, req Request) (*Respo
 	if err != nil {
 		return nil, &SourceError{name, err}
 	}
+	patience := patienceOf(ctx)
 	for try := 0; ; try++ {
-		resp, wait, err := s.once(ctx, where, name, req)
+		resp, wait, err := s.once(ctx, patience, where, name, req)
 		if err == nil {
 			return resp, nil
 		}
@@ -207,7 +208,11 @@ func (s *HTTPSource) Open(ctx context.Context, name string, req Request) (*Respo
 		if wait < 0 || try >= s.opts.Retries {
 			return nil, &SourceError{name, err}
 		}
-		if err := s.opts.sleep(ctx, max(wait, backoff(try))); err != nil {
+		pause := max(wait, backoff(try))
+		if left, _ := patience.spend(&s.opts, pause, 0); left <= 0 {
+			return nil, &SourceError{name, err}
+		}
+		if err := s.opts.sleep(ctx, pause); err != nil {
 			return nil, err
 		}
 	}
@@ -235,7 +240,7 @@ const never = time.Duration(-1)
 
 // once makes one request. With an error, wait is how long the server wants to be
 // left alone, or never if another try is pointless.
-func (s *HTTPSource) once(ctx context.Context, where, name string, req Request) (_ *Response, wait time.Duration, err error) {
+func (s *HTTPSource) once(ctx context.Context, patience *patience, where, name string, req Request) (_ *Response, wait time.Duration, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer func() {
 		if err != nil {
@@ -249,7 +254,14 @@ func (s *HTTPSource) once(ctx context.Context, where, name string, req Request) 
 	if err := s.header(r, req); err != nil {
 		return nil, never, err
 	}
+	came := patience.wait(&s.opts, s.opts.SlowWindow, cancel)
 	answer, err := s.client.Do(r)
+	if slow := came(0); slow != nil {
+		if err == nil {
+			answer.Body.Close()
+		}
+		return nil, never, slow
+	}
 	if err != nil {
 		if err = brief(r.URL, err); errors.Is(err, errRedirect) {
 			return nil, never, err
@@ -258,13 +270,13 @@ func (s *HTTPSource) once(ctx context.Context, where, name string, req Request) 
 	}
 	resp, err := response(answer, req)
 	if err != nil {
-		s.drain(answer, cancel)
+		s.drain(patience, answer, cancel)
 		if answer.StatusCode == http.StatusForbidden && isRoot(name) {
 			err = fmt.Errorf("%w: %w", err, fs.ErrNotExist)
 		}
 		return nil, s.retryAfter(answer), err
 	}
-	resp.Body = s.watch(answer.Body, cancel)
+	resp.Body = s.watch(patience, answer.Body, cancel)
 	return resp, 0, nil
 }
 

@@ -205,12 +205,13 @@ func (s *store) sweep() error {
 
 // floor is what must not be forgotten and is in none of the other files.
 type floor struct {
-	Root int64     `json:"root"`           // version of the newest root that was trusted
-	Keys string    `json:"keys"`           // whose timestamp and snapshot are stored
-	Time time.Time `json:"time"`           // of the last complete update
-	ETag string    `json:"etag,omitempty"` // of the timestamp whose SHA-256 is Of
-	Of   string    `json:"of,omitempty"`
-	From string    `json:"from,omitempty"` // which of several mirrors gave it
+	Root  int64     `json:"root"`            // version of the newest root that was trusted
+	Keys  string    `json:"keys"`            // whose timestamp and snapshot are stored
+	Under int64     `json:"under,omitempty"` // version of the root that had these keys; Root if it is left out, as it once was
+	Time  time.Time `json:"time"`            // of the last complete update
+	ETag  string    `json:"etag,omitempty"`  // of the timestamp whose SHA-256 is Of
+	Of    string    `json:"of,omitempty"`
+	From  string    `json:"from,omitempty"` // which of several mirrors gave it
 }
 
 // floorFile holds a line of JSON and its SHA-256, so that damage makes it absent
@@ -222,6 +223,9 @@ func (s *store) floor() floor {
 	data, sum, _ := bytes.Cut(s.read(floorFile, 4<<10), []byte("\n"))
 	if string(bytes.TrimSpace(sum)) != sum256(data) || json.Unmarshal(data, &f) != nil {
 		return floor{}
+	}
+	if f.Under == 0 || f.Under > f.Root {
+		f.Under = f.Root
 	}
 	return f
 }

@@ -36,9 +36,10 @@ type transfer struct {
 
 // pace is what a mirror did for this file.
 type pace struct {
-	bytes  int64
-	waited time.Duration
-	left   bool // once, for a quicker one
+	patience patience
+	bytes    int64
+	waited   time.Duration
+	left     bool // once, for a quicker one
 }
 
 // errSlower ends a transfer so that another mirror goes on with it.
@@ -162,7 +163,8 @@ func (x *transfer) once(ctx context.Context) error {
 	}
 	p, t := x.partial, x.target
 	if p.have < t.Length || !p.kept {
-		resp, err := x.open(ctx, x.mirrors, x.queue[0], x.name, Request{Offset: p.have})
+		at := x.queue[0]
+		resp, err := x.open(patiently(ctx, &x.paces[at].patience), x.mirrors, at, x.name, Request{Offset: p.have})
 		if err != nil {
 			return err
 		}
