@@ -107,7 +107,7 @@ func (s *shop) update() (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	ways := release.Plan(ch, rel, release.Installed{SHA256: sum256(s.contents[0]), Length: int64(len(s.contents[0]))}, delta.Formats(), release.PlanLimits{})
+	ways := release.Plan(ch, rel, release.Installed{SHA256: sum256(s.contents[0]), Length: int64(len(s.contents[0]))}, delta.UpdateFormats(), release.PlanLimits{})
 	return c.Build(context.Background(), target, ways, s.base, s.dest)
 }
 

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package diff
+
+import (
+	"context"
+	"math"
+)
+
+const (
+	vcdiffBlock = 8 << 10 // bytes that are cut at once
+	vcdiffLong  = 128     // bytes of a copy that is taken without regard to others
+	vcdiffGood  = 24      // bytes of a copy beside which no others are looked for
+	vcdiffShort = 32      // bytes up to which a copy may also be cut short
+	vcdiffBack  = 16      // bytes that a copy is extended to the front
+)
+
+const (
+	cutLiteral = iota
+	cutRun
+	cutCopy
+)
+
+// vcdiffCut is the cheapest way found to a byte of a block: by which
+// instruction, and the state it leaves.
+type vcdiffCut struct {
+	cost int32 // bytes
+	n    int32 // of the target that the instruction makes
+	kind int8
+	next int8 // slot of near that comes next
+	lits int16
+	addr int
+	near [4]int
+	diag [2]int // of the base to the target, for the last two copies
+}
+
+// vcdiffParser cuts one window into instructions.
+type vcdiffParser struct {
+	ctx            context.Context
+	index          *vcdiffSource
+	from           int // of source in the base
+	source, target []byte
+	chains         *vcdiffChains
+	out            *vcdiffSections
+
+	at       int // bytes written
+	done     int // bytes that are in chains
+	cuts     []vcdiffCut
+	diag     [2]int
+	found    []int
+	longest  int       // of the copies that begin at the byte in hand
+	cheapest int32     // of their addresses
+	long     vcdiffCut // a copy or run that ends the block
+}
+
+func (p *vcdiffParser) run() error {
+	clear(p.chains.heads)
+	p.cuts = make([]vcdiffCut, vcdiffBlock+1)
+	for p.at < len(p.target) {
+		if p.ctx.Err() != nil {
+			return context.Cause(p.ctx)
+		}
+		p.write(p.block())
+	}
+	return nil
+}
+
+// block finds the cuts of the next block and returns its length. It ends early
+// before a long copy or run, which is left in p.long.
+func (p *vcdiffParser) block() int {
+	size := min(vcdiffBlock, len(p.target)-p.at)
+	for i := range p.cuts[:size+1] {
+		p.cuts[i].cost = math.MaxInt32
+	}
+	p.long.n = 0
+	first := &p.cuts[0]
+	*first = vcdiffCut{next: int8(p.out.cache.next), near: p.out.cache.near, diag: p.diag, lits: int16(min(len(p.out.pending), 200))}
+	for i := range size {
+		if i > 0 {
+			p.settle(i)
+		}
+		p.literal(i)
+		p.runs(i, size)
+		p.copies(i, size)
+		if p.long.n > 0 {
+			return i
+		}
+	}
+	p.settle(size)
+	return size
+}
+
+// settle fixes the state that the cheapest way to i leaves.
+func (p *vcdiffParser) settle(i int) {
+	c := &p.cuts[i]
+	before := &p.cuts[i-int(c.n)]
+	c.near, c.next, c.diag = before.near, before.next, before.diag
+	c.lits = 0
+	switch c.kind {
+	case cutLiteral:
+		c.lits = min(before.lits+1, 200)
+	case cutCopy:
+		c.near[c.next] = c.addr
+		c.next = (c.next + 1) % int8(len(c.near))
+		if c.addr < len(p.source) {
+			c.diag = turn(c.diag, c.addr-(p.at+i-int(c.n)))
+		}
+	}
+}
+
+func turn(diag [2]int, d int) [2]int {
+	if d == diag[0] {
+		return diag
+	}
+	return [2]int{d, diag[0]}
+}
+
+// reach offers a way to byte i+n of the block.
+func (p *vcdiffParser) reach(i, n int, kind int8, addr int, cost int32) {
+	c := &p.cuts[i+n]
+	if cost < c.cost {
+		c.cost, c.n, c.kind, c.addr = cost, int32(n), kind, addr
+	}
+}
+
+func (p *vcdiffParser) literal(i int) {
+	c := &p.cuts[i]
+	cost := c.cost + 1
+	switch c.lits {
+	case 0, 17, 127:
+		cost++
+	}
+	p.reach(i, 1, cutLiteral, 0, cost)
+}
+
+func (p *vcdiffParser) runs(i, size int) {
+	at := p.at + i
+	b := p.target[at]
+	if at > 0 && p.target[at-1] == b && i > 0 {
+		return
+	}
+	n := 1
+	for at+n < len(p.target) && p.target[at+n] == b {
+		n++
+	}
+	if n < 4 {
+		return
+	}
+	if n >= vcdiffLong {
+		p.long = vcdiffCut{kind: cutRun, n: int32(n)}
+		return
+	}
+	n = min(n, size-i)
+	p.reach(i, n, cutRun, 0, p.cuts[i].cost+2+int32(varintLen(n)))
+}
+
+// copies offers the copies that begin at byte i of the block. One that goes on
+// where an earlier copy ended, and is not short, spares the search for others.
+func (p *vcdiffParser) copies(i, size int) {
+	at := p.at + i
+	rest := p.target[at:]
+	p.longest, p.cheapest = 3, math.MaxInt32
+	for _, d := range p.cuts[i].diag {
+		if from := at + d; from >= 0 && from < len(p.source) {
+			p.offer(i, size, from, sameLength(p.source[from:], rest, vcdiffLong))
+		}
+	}
+	if p.longest < vcdiffGood {
+		p.places(i, size)
+		p.earlier(i, size)
+	}
+}
+
+// places offers copies from the source.
+func (p *vcdiffParser) places(i, size int) {
+	rest := p.target[p.at+i:]
+	p.found = p.index.find(p.found[:0], rest)
+	for _, place := range p.found {
+		from := place - p.from
+		if from < 0 || from >= len(p.source) {
+			continue
+		}
+		n := sameLength(p.source[from:], rest, vcdiffLong)
+		p.offer(i, size, from, n)
+		if back := p.back(i, from); back > 0 && n < vcdiffLong {
+			p.offer(i-back, size, from-back, min(n+back, vcdiffLong-1))
+		}
+	}
+}
+
+// back is how many bytes before byte i of the block are also before a place of
+// the source. A base that is looked up at every place needs none.
+func (p *vcdiffParser) back(i, from int) int {
+	n, at := 0, p.at+i
+	for p.index.step > 1 && n < min(i, from, vcdiffBack) && p.source[from-n-1] == p.target[at-n-1] {
+		n++
+	}
+	return n
+}
+
+// earlier offers copies from the target.
+func (p *vcdiffParser) earlier(i, size int) {
+	at := p.at + i
+	place := uint32(0)
+	for p.done <= at {
+		place = p.chains.insert(p.target, p.done)
+		p.done++
+	}
+	rest := p.target[at:]
+	for depth := 0; place > 0 && depth < vcdiffDepth; depth++ {
+		from := int(place - 1)
+		place = p.chains.before[from]
+		if depth >= vcdiffNearby && p.longest < len(rest) && p.target[from+p.longest] != rest[p.longest] {
+			continue
+		}
+		p.offer(i, size, len(p.source)+from, sameLength(p.target[from:], rest, vcdiffLong))
+		if p.longest >= vcdiffGood {
+			return
+		}
+	}
+}
+
+// offer offers a copy of n bytes and those shorter ones that are worth a look.
+func (p *vcdiffParser) offer(i, size, addr, n int) {
+	if n < 4 {
+		return
+	}
+	if n >= vcdiffLong {
+		p.longest = n
+		p.extend(i, addr, n)
+		return
+	}
+	c := &p.cuts[i]
+	cost := p.address(c, addr, len(p.source)+p.at+i)
+	if n <= p.longest && cost >= p.cheapest {
+		return
+	}
+	first := 4
+	if cost >= p.cheapest {
+		first = p.longest + 1
+	}
+	p.longest, p.cheapest = max(p.longest, n), min(p.cheapest, cost)
+	cost += c.cost
+	n = min(n, size-i)
+	for short := first; short <= min(n, vcdiffShort); short++ {
+		p.reach(i, short, cutCopy, addr, cost+copyCost(c, short))
+	}
+	if n > vcdiffShort {
+		p.reach(i, n, cutCopy, addr, cost+copyCost(c, n))
+	}
+}
+
+// extend keeps the longest of the long copies.
+func (p *vcdiffParser) extend(i, addr, n int) {
+	if addr < len(p.source) {
+		n += sameLength(p.source[addr+n:], p.target[p.at+i+n:], math.MaxInt)
+	} else {
+		n += sameLength(p.target[addr-len(p.source)+n:], p.target[p.at+i+n:], math.MaxInt)
+	}
+	if n > int(p.long.n) {
+		p.long = vcdiffCut{kind: cutCopy, n: int32(n), addr: addr}
+	}
+}
+
+// copyCost is the cost of a COPY without its address, in bytes.
+func copyCost(c *vcdiffCut, n int) int32 {
+	if n > 18 {
+		return 1 + int32(varintLen(n))
+	}
+	if n <= 6 && c.lits >= 1 && c.lits <= 4 {
+		return 0
+	}
+	return 1
+}
+
+// address is the cost of an address, in bytes.
+func (p *vcdiffParser) address(c *vcdiffCut, addr, here int) int32 {
+	least := min(addr, here-addr)
+	for _, near := range c.near {
+		if n := addr - near; n >= 0 && n < least {
+			least = n
+		}
+	}
+	if least >= 0x80 && p.out.cache.same[addr%len(p.out.cache.same)] == addr {
+		return 1
+	}
+	return int32(varintLen(least))
+}
+
+// write writes the first n bytes of the block, and the long copy that follows.
+func (p *vcdiffParser) write(n int) {
+	var way []int
+	for i := n; i > 0; i -= int(p.cuts[i].n) {
+		way = append(way, i)
+	}
+	p.diag = p.cuts[n].diag
+	for k := len(way) - 1; k >= 0; k-- {
+		p.put(&p.cuts[way[k]])
+	}
+	if p.long.n > 0 {
+		if p.long.kind == cutCopy && p.long.addr < len(p.source) {
+			p.diag = turn(p.diag, p.long.addr-p.at)
+		}
+		p.put(&p.long)
+		for ; p.done < p.at; p.done++ {
+			p.chains.insert(p.target, p.done)
+		}
+	}
+}
+
+func (p *vcdiffParser) put(c *vcdiffCut) {
+	switch c.kind {
+	case cutLiteral:
+		p.out.literal(p.target[p.at])
+	case cutRun:
+		p.out.run(p.target[p.at], int(c.n))
+	case cutCopy:
+		p.out.copied(c.addr, len(p.source)+p.at, int(c.n))
+	}
+	p.at += int(c.n)
+}
