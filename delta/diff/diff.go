@@ -116,13 +116,18 @@ func (m *Maker) make(ctx context.Context, format string, base, result io.ReaderA
 	}
 	timed, cancel := context.WithTimeoutCause(ctx, budget.Time, fmt.Errorf("%w: %v of time", ErrBudget, budget.Time))
 	defer cancel()
-	if format == delta.VCDIFF {
-		patch, err := encodeVCDIFF(timed, p.base, p.result)
-		if err != nil {
-			return nil, err
-		}
-		return patch, p.check(ctx, format, patch)
+	if format == delta.BSDiff4 {
+		return m.bsdiff4(ctx, timed, p, opts.Logger)
 	}
+	patch, err := encodeVCDIFF(timed, p.base, p.result, vcdiffDefaults())
+	if err != nil {
+		return nil, err
+	}
+	return patch, p.check(ctx, format, patch)
+}
+
+// bsdiff4 returns the smaller of the two engines' patches.
+func (m *Maker) bsdiff4(ctx, timed context.Context, p pair, logger *slog.Logger) ([]byte, error) {
 	plain, err := matchBlocks(timed, p.base, p.result)
 	if err != nil {
 		return nil, err
@@ -136,8 +141,8 @@ func (m *Maker) make(ctx context.Context, format string, base, result io.ReaderA
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if err != nil && opts.Logger != nil {
-		opts.Logger.InfoContext(ctx, "patch made by block matching only", "reason", err)
+	if err != nil && logger != nil {
+		logger.InfoContext(ctx, "patch made by block matching only", "reason", err)
 	}
 	return p.finish(ctx, plain)
 }

@@ -8,43 +8,47 @@ import (
 	"hash/adler32"
 )
 
-const (
-	vcdiffWindowSize = 8 << 20 // bytes of a target window; readers take 16 MiB
-	vcdiffMaxSegment = 1 << 30 // bytes of the base for one window; xdelta3 counts in 32 bits
-)
+// vcdiffSizes bound the writer, in bytes but for places.
+type vcdiffSizes struct {
+	window  int // of the target; readers take 16 MiB
+	segment int // of the base for one window; xdelta3 counts in 32 bits
+	places  int // of the base that are looked up
+}
 
-// vcdiffMemory is the need of the VCDIFF writer in bytes: the inputs, at most 8
-// bytes of table for each place of the base that is in it, and the patch while
-// it grows.
+func vcdiffDefaults() vcdiffSizes {
+	return vcdiffSizes{window: 8 << 20, segment: 1 << 30, places: 32 << 20}
+}
+
+// vcdiffMemory is the need of the VCDIFF writer in bytes: the inputs, the table
+// of the base's places, and the patch while it grows.
 func vcdiffMemory(baseLen, resultLen int64) int64 {
-	return need(baseLen, 9, resultLen, 4)
+	inputs := need(baseLen, 1, resultLen, 4)
+	if inputs < 0 {
+		return inputs
+	}
+	places := min(baseLen, int64(vcdiffDefaults().places))
+	return inputs + 4<<vcdiffTable(int(places))
 }
 
 // encodeVCDIFF makes a patch in the format delta.VCDIFF, in linear time: each
 // window is cut where the bytes of its instructions are fewest, as far as the
 // copies that were found allow.
-func encodeVCDIFF(ctx context.Context, base, result []byte) ([]byte, error) {
+func encodeVCDIFF(ctx context.Context, base, result []byte, sizes vcdiffSizes) ([]byte, error) {
 	out := []byte{0xd6, 0xc3, 0xc4, 0, 0}
-	source := newVCDIFFSource(base)
-	chains := newVCDIFFChains(min(len(result), vcdiffWindowSize))
-	for at := 0; at == 0 || at < len(result); at += vcdiffWindowSize {
-		target := result[at:min(at+vcdiffWindowSize, len(result))]
-		from := vcdiffSegment(len(base), at)
-		segment := base[from:min(from+vcdiffMaxSegment, len(base))]
-		w := &vcdiffSections{}
-		p := &vcdiffParser{ctx: ctx, index: source, from: from, source: segment, target: target, chains: chains, out: w}
+	index := newVCDIFFSource(base, sizes.places)
+	chains := newVCDIFFChains(min(len(result), sizes.window))
+	for at := 0; at == 0 || at < len(result); at += sizes.window {
+		target := result[at:min(at+sizes.window, len(result))]
+		from := max(0, min(at-sizes.segment/2, len(base)-sizes.segment))
+		source := base[from:min(from+sizes.segment, len(base))]
+		sections := &vcdiffSections{}
+		p := &vcdiffParser{ctx: ctx, index: index, from: from, source: source, target: target, chains: chains, out: sections}
 		if err := p.run(); err != nil {
 			return nil, err
 		}
-		out = append(out, w.window(from, len(segment), target)...)
+		out = append(out, sections.window(from, len(source), target)...)
 	}
 	return out, nil
-}
-
-// vcdiffSegment is where the segment of the base begins for the window at a
-// byte of the result.
-func vcdiffSegment(baseLen, at int) int {
-	return max(0, min(at-vcdiffMaxSegment/2, baseLen-vcdiffMaxSegment))
 }
 
 // vcdiffSections are the three sections of a window while they are written.

@@ -25,19 +25,22 @@ type vcdiffSource struct {
 	low   int // bits of a slot that hold the number
 }
 
-func newVCDIFFSource(base []byte) *vcdiffSource {
+func newVCDIFFSource(base []byte, most int) *vcdiffSource {
 	step := 1
-	for len(base)/step > 32<<20 {
+	for len(base)/step > most {
 		step *= 2
 	}
 	places := max(0, len(base)-vcdiffSeed+step) / step
-	width := max(8, bits.Len(uint(places)))
+	width := vcdiffTable(places)
 	s := &vcdiffSource{base: base, step: step, slots: make([]uint32, 1<<width), shift: 64 - width, low: bits.Len(uint(places))}
 	for i := range places {
 		s.insert(i)
 	}
 	return s
 }
+
+// vcdiffTable is the number of slots for so many places, as a power of two.
+func vcdiffTable(places int) int { return max(8, bits.Len(uint(places))) }
 
 func (s *vcdiffSource) insert(i int) {
 	first, tag := s.slot(binary.LittleEndian.Uint64(s.base[i*s.step:]))
