@@ -37,16 +37,18 @@ func encodeVCDIFF(ctx context.Context, base, result []byte, sizes vcdiffSizes) (
 	out := []byte{0xd6, 0xc3, 0xc4, 0, 0}
 	index := newVCDIFFSource(base, sizes.places)
 	chains := newVCDIFFChains(min(len(result), sizes.window))
+	var diag [2]int
 	for at := 0; at == 0 || at < len(result); at += sizes.window {
 		target := result[at:min(at+sizes.window, len(result))]
 		from := max(0, min(at-sizes.segment/2, len(base)-sizes.segment))
 		source := base[from:min(from+sizes.segment, len(base))]
 		sections := &vcdiffSections{}
-		p := &vcdiffParser{ctx: ctx, index: index, from: from, source: source, target: target, chains: chains, out: sections}
+		p := &vcdiffParser{ctx: ctx, index: index, from: from, source: source, target: target, chains: chains, out: sections, diag: diag}
 		if err := p.run(); err != nil {
 			return nil, err
 		}
 		out = append(out, sections.window(from, len(source), target)...)
+		diag = [2]int{p.diag[0] + len(target), p.diag[1] + len(target)}
 	}
 	return out, nil
 }

@@ -9,7 +9,7 @@ import (
 
 const (
 	vcdiffSeed   = 8  // bytes that the base is looked up by
-	vcdiffWays   = 4  // places that are kept for one hash
+	vcdiffWays   = 8  // places that are kept for one hash
 	vcdiffDepth  = 16 // places of the target that are tried
 	vcdiffNearby = 4  // of which so many are tried although they are no longer
 )
@@ -50,6 +50,7 @@ func (s *vcdiffSource) insert(i int) {
 			return
 		}
 	}
+	s.slots[first+i%vcdiffWays] = tag | uint32(i+1)
 }
 
 // slot returns the first slot for a seed, and its hash's bits for a slot.

@@ -267,8 +267,13 @@ func copyCost(c *vcdiffCut, n int) int32 {
 	if n > 18 {
 		return 1 + int32(varintLen(n))
 	}
-	if n <= 6 && c.lits >= 1 && c.lits <= 4 {
+	switch {
+	case n <= 6 && c.lits >= 1 && c.lits <= 4:
 		return 0
+	case c.lits > 127:
+		return 3
+	case c.lits > 17:
+		return 2
 	}
 	return 1
 }
