@@ -70,7 +70,6 @@ type vcdiff struct {
 	ctx     context.Context
 	info    Info
 	head    *cursor // headers of the patch and of windows
-	patch   io.ReaderAt
 	out     io.Writer
 	target  []byte // room for the greatest window
 	window  *vcdiffWindow
@@ -78,11 +77,16 @@ type vcdiff struct {
 	written int64
 }
 
-func applyVCDIFF(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Writer) error {
-	v := &vcdiff{ctx: ctx, info: info, patch: patch, out: out}
+func newVCDIFF(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Writer) *vcdiff {
+	v := &vcdiff{ctx: ctx, info: info, out: out}
 	v.head = newCursor(ctx, "header", patch, 64)
-	v.window = newVCDIFFWindow(ctx, newWindow(base, info.BaseLength), patch)
 	v.head.seek(0, info.PatchLength)
+	v.window = newVCDIFFWindow(ctx, newWindow(base, info.BaseLength), patch)
+	return v
+}
+
+func applyVCDIFF(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Writer) error {
+	v := newVCDIFF(ctx, info, base, patch, out)
 	if err := v.header(); err != nil {
 		return err
 	}

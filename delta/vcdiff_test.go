@@ -221,6 +221,9 @@ func FuzzApplyVCDIFF(f *testing.F) {
 			if _, err := apply(t, describeVCDIFF(base, got, patch), base, patch); err != nil {
 				t.Fatal(err)
 			}
+			if c, err := delta.Inspect(context.Background(), bytes.NewReader(patch), int64(len(patch))); err != nil || c.ResultLength != int64(length) {
+				t.Fatalf("claims %+v, %v", c, err)
+			}
 		case errors.Is(err, delta.ErrCorrupt):
 			if valid && !strings.Contains(err.Error(), "too many") {
 				t.Fatalf("refused, the model accepts: %v", err)

@@ -3,10 +3,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -125,7 +123,7 @@ func (a *app) deltaApply(ctx context.Context, from, patchPath, out string, want 
 		return err
 	}
 	defer patch.Close()
-	info, err := patchFacts(base, patch)
+	info, err := patchFacts(ctx, base, patch)
 	if err != nil {
 		return badPatch(patchPath, err)
 	}
@@ -153,13 +151,16 @@ func badPatch(path string, err error) error {
 	if errors.Is(err, delta.ErrCorrupt) || errors.Is(err, delta.ErrResultMismatch) {
 		return &cli.Error{Code: cli.Verification, Err: fmt.Errorf("%s: %w", path, err), Hint: "was it made for this base? nothing was written"}
 	}
+	if errors.Is(err, delta.ErrUnsupported) {
+		return &cli.Error{Code: cli.Verification, Err: fmt.Errorf("%s: %w", path, err), Hint: "it may be a good patch for another program"}
+	}
 	return err
 }
 
 // patchFacts is what signed metadata would say about the patch; here the base
-// and the patch's own header are all there is.
-func patchFacts(base, patch *inputFile) (delta.Info, error) {
-	h, err := readHeader(patch, patch.size)
+// and the patch's own headers are all there is.
+func patchFacts(ctx context.Context, base, patch *inputFile) (delta.Info, error) {
+	claim, err := delta.Inspect(ctx, patch, patch.size)
 	if err != nil {
 		return delta.Info{}, err
 	}
@@ -167,7 +168,7 @@ func patchFacts(base, patch *inputFile) (delta.Info, error) {
 	if _, err := io.Copy(sum, io.NewSectionReader(base, 0, base.size)); err != nil {
 		return delta.Info{}, err
 	}
-	info := delta.Info{Format: h.Format, BaseLength: base.size, ResultLength: h.Result, PatchLength: patch.size}
+	info := delta.Info{Format: claim.Format, BaseLength: base.size, ResultLength: claim.ResultLength, PatchLength: patch.size}
 	sum.Sum(info.BaseSHA256[:0])
 	return info, nil
 }
@@ -178,55 +179,26 @@ func (a *app) deltaInfoCommand() *cobra.Command {
 		Short:   "Show what the header of a patch claims",
 		Example: `  waybill delta info app.patch --json`,
 		Args:    badArgs(cobra.ExactArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error {
-			patch, err := openFile(args[0])
-			if err != nil {
-				return err
-			}
-			defer patch.Close()
-			h, err := readHeader(patch, patch.size)
-			if err != nil {
-				return badPatch(args[0], err)
-			}
-			a.say("format      %s\nlength      %d\nresult      %d (%s, as the header claims)", h.Format, h.Length, h.Result, cli.Bytes(h.Result))
-			a.say("control     %d\ndifference  %d\nextra       %d", h.Control, h.Difference, h.Extra)
-			return a.object(h)
-		},
+		RunE:    func(c *cobra.Command, args []string) error { return a.deltaInfo(c.Context(), args[0]) },
 	}
 	return exits(c, cli.Verification, cli.Local)
 }
 
-// patchHeader is what a bsdiff4 patch says of itself; lengths in bytes, those of
-// the three sections compressed.
-type patchHeader struct {
-	Schema     int    `json:"schema"`
-	Format     string `json:"format"`
-	Length     int64  `json:"length"`
-	Result     int64  `json:"result_length"`
-	Control    int64  `json:"control_length"`
-	Difference int64  `json:"difference_length"`
-	Extra      int64  `json:"extra_length"`
-}
-
-func readHeader(patch io.ReaderAt, size int64) (*patchHeader, error) {
-	var b [32]byte
-	if _, err := patch.ReadAt(b[:], 0); err != nil {
-		return nil, fmt.Errorf("%w: shorter than a header", delta.ErrCorrupt)
+func (a *app) deltaInfo(ctx context.Context, path string) error {
+	patch, err := openFile(path)
+	if err != nil {
+		return err
 	}
-	if !bytes.HasPrefix(b[:], []byte("BSDIFF40")) {
-		return nil, fmt.Errorf("%w: not a bsdiff4 patch", delta.ErrCorrupt)
+	defer patch.Close()
+	claim, err := delta.Inspect(ctx, patch, patch.size)
+	if err != nil {
+		return badPatch(path, err)
 	}
-	h := &patchHeader{Schema: 1, Format: delta.BSDiff4, Length: size}
-	for i, field := range []*int64{&h.Control, &h.Difference, &h.Result} {
-		v := binary.LittleEndian.Uint64(b[8+8*i:])
-		if v > 1<<62 {
-			return nil, fmt.Errorf("%w: length out of range", delta.ErrCorrupt)
-		}
-		*field = int64(v)
+	a.say("format      %s\nlength      %d\nresult      %d (%s, as the patch claims)", claim.Format, patch.size, claim.ResultLength, cli.Bytes(claim.ResultLength))
+	object := map[string]any{"schema": 1, "format": claim.Format, "length": patch.size, "result_length": claim.ResultLength}
+	for _, s := range claim.Sections {
+		a.say("%-11s %d", s.Name, s.Length)
+		object[s.Name+"_length"] = s.Length
 	}
-	if h.Control > size-32 || h.Difference > size-32-h.Control {
-		return nil, fmt.Errorf("%w: sections longer than the patch", delta.ErrCorrupt)
-	}
-	h.Extra = size - 32 - h.Control - h.Difference
-	return h, nil
+	return a.object(object)
 }
