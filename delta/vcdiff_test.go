@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/waybill-project/waybill/conformance"
 	"github.com/waybill-project/waybill/delta"
 )
 
@@ -207,6 +208,15 @@ func FuzzApplyVCDIFF(f *testing.F) {
 	f.Add([]byte("abcdefgh"), vcdiffPatch(vcdiffPart{source: 8, length: 10, data: []byte("xy"), instructions: []byte{163, 248}, addresses: []byte{0, 9}}), uint16(10))
 	f.Add([]byte("abcdefgh"), vcdiffPatch(vcdiffPart{source: 8, length: 12, instructions: []byte{20, 116, 52}, addresses: []byte{1, 1, 1}, sum: true, target: []byte("bcdebcdecdef")}), uint16(12))
 	f.Add([]byte{}, []byte("\xd6\xc3\xc4\x00\x04\x02a/\x041/\x00$\x03\x01\xb5\x97\x11\x8fabcdefghijklmnopqrstuvwxyz0123456789\x01$\x1b\x00"), uint16(47))
+	patches, err := conformance.Patches()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, p := range patches {
+		if p.Format == delta.VCDIFF && len(p.Patch) < 1<<10 {
+			f.Add(p.Base, p.Patch, uint16(p.Signed.ResultLength))
+		}
+	}
 	f.Fuzz(func(t *testing.T, base, patch []byte, length uint16) {
 		info := describeVCDIFF(base, nil, patch)
 		info.ResultLength = int64(length)

@@ -40,7 +40,7 @@ func vcdiffShapes() []patchRecipe {
 			m.base, m.result = nil, []byte("ab")
 			m.patch = []byte("\xd6\xc3\xc4\x00\x00\x00\x0a\x80\x02\x00\x02\x80\x01\x00ab\x03")
 		}},
-		{"application_header", "The header in which xdelta3 keeps names is skipped.", ok, header("\xd6\xc3\xc4\x00\x04\x0anew//old//")},
+		{"application_header", "The header in which xdelta3 keeps names is skipped.", ok, header("\xd6\xc3\xc4\x00\x04\x09new//old/")},
 		{"application_header_free", "An application header may hold anything.", ok, header("\xd6\xc3\xc4\x00\x04\x08\x00\xff/a/\x01//")},
 		{"checksum_none", "A window need not have a checksum.", ok, window(func(w *vcdiffWindow) { w.checksum = false })},
 		{"window_16_mib", "The greatest window that xdelta3 writes, as a run.", ok, func(m *patchMaker) { m.zeros(16 << 20) }},

@@ -25,7 +25,7 @@ func vcdiffHeaders() []patchRecipe {
 		{"application_header_past_end", "An application header does not reach past the patch.", badPatch, header("\xd6\xc3\xc4\x00\x04\x8f\x7f")},
 		{"application_header_absurd", "An application header of 2^62 bytes allocates nothing.", badPatch, header("\xd6\xc3\xc4\x00\x04\xc0\x80\x80\x80\x80\x80\x80\x80\x00")},
 		{"application_header_unpacked", "A patch between what xdelta3 unpacked is refused by name, or made as it stands.", conformance.OK + "|" + unread,
-			header("\xd6\xc3\xc4\x00\x04\x12new.gz/G/old.gz/G/")},
+			header("\xd6\xc3\xc4\x00\x04\x11new.gz/G/old.gz/G")},
 		{"number_endless", "A number of more than 9 bytes is refused.", badPatch, header("\xd6\xc3\xc4\x00\x04" + "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00")},
 	}
 }
