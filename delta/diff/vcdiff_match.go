@@ -87,7 +87,7 @@ type vcdiffChains struct {
 }
 
 func newVCDIFFChains(window int) *vcdiffChains {
-	width := max(8, min(21, bits.Len(uint(window))))
+	width := max(8, min(22, bits.Len(uint(window))))
 	return &vcdiffChains{heads: make([]uint32, 1<<width), before: make([]uint32, window), shift: 32 - width}
 }
 

@@ -13,6 +13,9 @@ const (
 	vcdiffGood  = 24      // bytes of a copy beside which no others are looked for
 	vcdiffShort = 32      // bytes up to which a copy may also be cut short
 	vcdiffBack  = 16      // bytes that a copy is extended to the front
+
+	vcdiffNew    = 400 // bytes without a copy after which only some places are looked up
+	vcdiffStride = 4   // distance of these places
 )
 
 const (
@@ -46,10 +49,12 @@ type vcdiffParser struct {
 	at       int // bytes written
 	done     int // bytes that are in chains
 	cuts     []vcdiffCut
+	ready    int // byte of the block up to which there are ways
 	diag     [2]int
 	found    []int
 	longest  int       // of the copies that begin at the byte in hand
 	cheapest int32     // of their addresses
+	sparse   bool      // whether places before it may have been left out
 	long     vcdiffCut // a copy or run that ends the block
 }
 
@@ -69,12 +74,9 @@ func (p *vcdiffParser) run() error {
 // before a long copy or run, which is left in p.long.
 func (p *vcdiffParser) block() int {
 	size := min(vcdiffBlock, len(p.target)-p.at)
-	for i := range p.cuts[:size+1] {
-		p.cuts[i].cost = math.MaxInt32
-	}
-	p.long.n = 0
+	p.ready, p.long.n = 0, 0
 	first := &p.cuts[0]
-	*first = vcdiffCut{next: int8(p.out.cache.next), near: p.out.cache.near, diag: p.diag, lits: int16(min(len(p.out.pending), 200))}
+	*first = vcdiffCut{next: int8(p.out.cache.next), near: p.out.cache.near, diag: p.diag, lits: int16(min(len(p.out.pending), vcdiffNew))}
 	for i := range size {
 		if i > 0 {
 			p.settle(i)
@@ -98,7 +100,7 @@ func (p *vcdiffParser) settle(i int) {
 	c.lits = 0
 	switch c.kind {
 	case cutLiteral:
-		c.lits = min(before.lits+1, 200)
+		c.lits = min(before.lits+1, vcdiffNew)
 	case cutCopy:
 		c.near[c.next] = c.addr
 		c.next = (c.next + 1) % int8(len(c.near))
@@ -117,6 +119,10 @@ func turn(diag [2]int, d int) [2]int {
 
 // reach offers a way to byte i+n of the block.
 func (p *vcdiffParser) reach(i, n int, kind int8, addr int, cost int32) {
+	for p.ready < i+n {
+		p.ready++
+		p.cuts[p.ready].cost = math.MaxInt32
+	}
 	c := &p.cuts[i+n]
 	if cost < c.cost {
 		c.cost, c.n, c.kind, c.addr = cost, int32(n), kind, addr
@@ -152,144 +158,6 @@ func (p *vcdiffParser) runs(i, size int) {
 	}
 	n = min(n, size-i)
 	p.reach(i, n, cutRun, 0, p.cuts[i].cost+2+int32(varintLen(n)))
-}
-
-// copies offers the copies that begin at byte i of the block. One that goes on
-// where an earlier copy ended, and is not short, spares the search for others.
-func (p *vcdiffParser) copies(i, size int) {
-	at := p.at + i
-	rest := p.target[at:]
-	p.longest, p.cheapest = 3, math.MaxInt32
-	for _, d := range p.cuts[i].diag {
-		if from := at + d; from >= 0 && from < len(p.source) {
-			p.offer(i, size, from, sameLength(p.source[from:], rest, vcdiffLong))
-		}
-	}
-	if p.longest < vcdiffGood {
-		p.places(i, size)
-		p.earlier(i, size)
-	}
-}
-
-// places offers copies from the source.
-func (p *vcdiffParser) places(i, size int) {
-	rest := p.target[p.at+i:]
-	p.found = p.index.find(p.found[:0], rest)
-	for _, place := range p.found {
-		from := place - p.from
-		if from < 0 || from >= len(p.source) {
-			continue
-		}
-		n := sameLength(p.source[from:], rest, vcdiffLong)
-		p.offer(i, size, from, n)
-		if back := p.back(i, from); back > 0 && n < vcdiffLong {
-			p.offer(i-back, size, from-back, min(n+back, vcdiffLong-1))
-		}
-	}
-}
-
-// back is how many bytes before byte i of the block are also before a place of
-// the source. A base that is looked up at every place needs none.
-func (p *vcdiffParser) back(i, from int) int {
-	n, at := 0, p.at+i
-	for p.index.step > 1 && n < min(i, from, vcdiffBack) && p.source[from-n-1] == p.target[at-n-1] {
-		n++
-	}
-	return n
-}
-
-// earlier offers copies from the target.
-func (p *vcdiffParser) earlier(i, size int) {
-	at := p.at + i
-	place := uint32(0)
-	for p.done <= at {
-		place = p.chains.insert(p.target, p.done)
-		p.done++
-	}
-	rest := p.target[at:]
-	for depth := 0; place > 0 && depth < vcdiffDepth; depth++ {
-		from := int(place - 1)
-		place = p.chains.before[from]
-		if depth >= vcdiffNearby && p.longest < len(rest) && p.target[from+p.longest] != rest[p.longest] {
-			continue
-		}
-		p.offer(i, size, len(p.source)+from, sameLength(p.target[from:], rest, vcdiffLong))
-		if p.longest >= vcdiffGood {
-			return
-		}
-	}
-}
-
-// offer offers a copy of n bytes and those shorter ones that are worth a look.
-func (p *vcdiffParser) offer(i, size, addr, n int) {
-	if n < 4 {
-		return
-	}
-	if n >= vcdiffLong {
-		p.longest = n
-		p.extend(i, addr, n)
-		return
-	}
-	c := &p.cuts[i]
-	cost := p.address(c, addr, len(p.source)+p.at+i)
-	if n <= p.longest && cost >= p.cheapest {
-		return
-	}
-	first := 4
-	if cost >= p.cheapest {
-		first = p.longest + 1
-	}
-	p.longest, p.cheapest = max(p.longest, n), min(p.cheapest, cost)
-	cost += c.cost
-	n = min(n, size-i)
-	for short := first; short <= min(n, vcdiffShort); short++ {
-		p.reach(i, short, cutCopy, addr, cost+copyCost(c, short))
-	}
-	if n > vcdiffShort {
-		p.reach(i, n, cutCopy, addr, cost+copyCost(c, n))
-	}
-}
-
-// extend keeps the longest of the long copies.
-func (p *vcdiffParser) extend(i, addr, n int) {
-	if addr < len(p.source) {
-		n += sameLength(p.source[addr+n:], p.target[p.at+i+n:], math.MaxInt)
-	} else {
-		n += sameLength(p.target[addr-len(p.source)+n:], p.target[p.at+i+n:], math.MaxInt)
-	}
-	if n > int(p.long.n) {
-		p.long = vcdiffCut{kind: cutCopy, n: int32(n), addr: addr}
-	}
-}
-
-// copyCost is the cost of a COPY without its address, in bytes.
-func copyCost(c *vcdiffCut, n int) int32 {
-	if n > 18 {
-		return 1 + int32(varintLen(n))
-	}
-	switch {
-	case n <= 6 && c.lits >= 1 && c.lits <= 4:
-		return 0
-	case c.lits > 127:
-		return 3
-	case c.lits > 17:
-		return 2
-	}
-	return 1
-}
-
-// address is the cost of an address, in bytes.
-func (p *vcdiffParser) address(c *vcdiffCut, addr, here int) int32 {
-	least := min(addr, here-addr)
-	for _, near := range c.near {
-		if n := addr - near; n >= 0 && n < least {
-			least = n
-		}
-	}
-	if least >= 0x80 && p.out.cache.same[addr%len(p.out.cache.same)] == addr {
-		return 1
-	}
-	return int32(varintLen(least))
 }
 
 // write writes the first n bytes of the block, and the long copy that follows.
