@@ -4,6 +4,7 @@ package delta_test
 
 import (
 	"hash/adler32"
+	"math"
 	"math/big"
 )
 
@@ -71,6 +72,7 @@ func vcdiffModelWindow(in *vcdiffBytes, base []byte) []byte {
 	must(indicator&^5 == 0)
 	w := &vcdiffBytes{in.take(in.number())}
 	length := w.number()
+	must(length <= math.MaxUint16) // no test needs more
 	must(w.byte() == 0)
 	sizes := []int{w.number(), w.number(), w.number()}
 	var sum []byte

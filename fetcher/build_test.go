@@ -250,6 +250,19 @@ func TestBuild(t *testing.T) {
 		r, err := c.Build(context.Background(), target, ways, s.base, s.dest)
 		s.wantBuilt(r, err, release.Full, "verification")
 	})
+	t.Run("format that is not for updates", func(t *testing.T) {
+		s := newShop(t)
+		c := s.e.client()
+		target, err := c.Target(context.Background(), s.channel.Releases[2].Artifact.Target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		edge := s.channel.Releases[1].Deltas[0]
+		edge.Format = delta.VCDIFF
+		ways := []release.Way{{Kind: release.Direct, Steps: []release.Step{{Edge: edge, ResultLength: 50_000, ResultSHA256: sum256(s.contents[2])}}}}
+		r, err := c.Build(context.Background(), target, ways, s.base, s.dest)
+		s.wantBuilt(r, err, release.Full, "unsupported")
+	})
 	t.Run("everything tampered", func(t *testing.T) {
 		s := newShop(t)
 		for name := range s.objects {

@@ -60,7 +60,7 @@ type vcdiffParser struct {
 
 func (p *vcdiffParser) run() error {
 	clear(p.chains.heads)
-	p.cuts = make([]vcdiffCut, vcdiffBlock+1)
+	p.cuts = make([]vcdiffCut, min(vcdiffBlock, len(p.target))+1)
 	for p.at < len(p.target) {
 		if p.ctx.Err() != nil {
 			return context.Cause(p.ctx)
