@@ -151,6 +151,12 @@ func (broken) ReadAt([]byte, int64) (int, error) { return 0, errDevice }
 func (broken) Write([]byte) (int, error)         { return 0, errDevice }
 
 func TestMakeRefuses(t *testing.T) {
+	for _, format := range delta.Formats() {
+		t.Run(format, func(t *testing.T) { testMakeRefuses(t, format) })
+	}
+}
+
+func testMakeRefuses(t *testing.T, usual string) {
 	data := noise(1, 1000)
 	src := bytes.NewReader(data)
 	ended, cancel := context.WithCancel(context.Background())
@@ -194,7 +200,7 @@ func TestMakeRefuses(t *testing.T) {
 				ctx = context.Background()
 			}
 			if format == "" {
-				format = delta.BSDiff4
+				format = usual
 			}
 			if old == nil {
 				old = src

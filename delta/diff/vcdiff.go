@@ -20,14 +20,14 @@ func vcdiffDefaults() vcdiffSizes {
 }
 
 // vcdiffMemory is the need of the VCDIFF writer in bytes: the inputs, the table
-// of the base's places, and the patch while it grows.
+// of the base's places, the patch while it grows, and the window of its check.
 func vcdiffMemory(baseLen, resultLen int64) int64 {
 	inputs := need(baseLen, 1, resultLen, 4)
 	if inputs < 0 {
 		return inputs
 	}
 	places := min(baseLen, int64(vcdiffDefaults().places))
-	return inputs + 4<<vcdiffTable(int(places))
+	return inputs + 4<<vcdiffTable(int(places)) + 16<<20
 }
 
 // encodeVCDIFF makes a patch in the format delta.VCDIFF, in linear time: each
