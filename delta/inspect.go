@@ -3,8 +3,10 @@
 package delta
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"math"
 )
 
 // Description is what a patch says of itself. Nothing of it is verified.
@@ -33,7 +35,7 @@ type inspector struct {
 const maxMagic = 8
 
 func inspectors() []inspector {
-	return []inspector{{bsdiff4Magic, inspectBSDiff4}}
+	return []inspector{{bsdiff4Magic, inspectBSDiff4}, {vcdiffMagic, inspectVCDIFF}}
 }
 
 // Inspect tells the format of a patch of length bytes by its first bytes, and
@@ -76,4 +78,29 @@ func inspectBSDiff4(patch io.ReaderAt, length int64) (Description, error) {
 			{"control", control}, {"difference", diff}, {"extra", length - bsdiff4Header - control - diff},
 		},
 	}, nil
+}
+
+// inspectVCDIFF adds up the sections of all windows.
+func inspectVCDIFF(patch io.ReaderAt, length int64) (Description, error) {
+	v := newVCDIFF(context.Background(), Info{BaseLength: math.MaxInt64, PatchLength: length}, nil, patch, nil)
+	if err := v.header(); err != nil {
+		return Description{}, err
+	}
+	w := v.window
+	sections := []*cursor{w.data, w.instructions, w.addresses}
+	d := Description{Format: VCDIFF, BaseLength: -1, Sections: []Section{{Name: "data"}, {Name: "instructions"}, {Name: "addresses"}}}
+	for v.head.left() > 0 {
+		if err := w.header(v.head, math.MaxInt64); err != nil {
+			return Description{}, err
+		}
+		var ok bool
+		if d.ResultLength, ok = sum(d.ResultLength, w.length); !ok && w.length > 0 {
+			return Description{}, fmt.Errorf("%w: its windows overflow", ErrCorrupt)
+		}
+		for i, s := range sections {
+			d.Sections[i].Length += s.left()
+		}
+		v.head.seek(w.end, length)
+	}
+	return d, nil
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/waybill-project/waybill/delta"
@@ -191,6 +192,9 @@ func (w *walk) patch(ctx context.Context, step release.Step) (*partial, error) {
 }
 
 func describe(step release.Step) (info delta.Info, err error) {
+	if !slices.Contains(delta.UpdateFormats(), step.Format) {
+		return info, fmt.Errorf("%w %q", delta.ErrUnsupported, step.Format)
+	}
 	info = delta.Info{
 		Format:       step.Format,
 		BaseLength:   step.FromLength,

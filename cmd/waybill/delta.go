@@ -218,6 +218,9 @@ func badPatch(path string, err error) error {
 			return &cli.Error{Code: cli.Verification, Err: fmt.Errorf("%s: %w", path, err), Hint: "was it made for this base? nothing was written"}
 		}
 	}
+	if errors.Is(err, delta.ErrUnsupported) {
+		return &cli.Error{Code: cli.Verification, Err: fmt.Errorf("%s: %w", path, err), Hint: "it may be a good patch for another program"}
+	}
 	return err
 }
 

@@ -6,7 +6,8 @@
 // uses one [Maker] for all. The patch is an ordinary one of the named format,
 // whichever engine made it, so engines may change; the formats do not.
 //
-// Two engines make bsdiff4 patches, and the smaller patch is kept. go-bsdiff
+// VCDIFF patches come from an encoder of this package, in linear time. Two
+// engines make bsdiff4 patches, and the smaller patch is kept. go-bsdiff
 // follows the original closely, but it cannot be cancelled, takes quadratic
 // time on long runs (minutes for 2 MiB of zeros) and about 24 bytes of memory
 // per byte of an executable. It therefore runs only on inputs without such
@@ -24,6 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/waybill-project/waybill/delta"
@@ -67,7 +69,7 @@ func Make(ctx context.Context, format string, base, result io.ReaderAt, baseLen,
 // bytes; base may be nil if baseLen is 0. Nothing is written on an error:
 // ErrBudget, delta.ErrUnsupported, the end of ctx, or trouble with the readers.
 func (m *Maker) Make(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, out io.Writer, opts *Options) error {
-	if format != delta.BSDiff4 {
+	if !slices.Contains([]string{delta.BSDiff4, delta.VCDIFF}, format) {
 		return fmt.Errorf("make patch: %w %q", delta.ErrUnsupported, format)
 	}
 	if opts == nil {
@@ -82,7 +84,7 @@ func (m *Maker) Make(ctx context.Context, format string, base, result io.ReaderA
 	case <-ctx.Done():
 		return fmt.Errorf("make %s patch: %w", format, ctx.Err())
 	}
-	patch, err := m.make(ctx, base, result, baseLen, resultLen, opts)
+	patch, err := m.make(ctx, format, base, result, baseLen, resultLen, opts)
 	if err != nil {
 		return fmt.Errorf("make %s patch: %w", format, err)
 	}
@@ -92,9 +94,13 @@ func (m *Maker) Make(ctx context.Context, format string, base, result io.ReaderA
 	return nil
 }
 
-func (m *Maker) make(ctx context.Context, base, result io.ReaderAt, baseLen, resultLen int64, opts *Options) ([]byte, error) {
+func (m *Maker) make(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, opts *Options) ([]byte, error) {
 	budget := opts.Budget.withDefaults()
-	if err := budget.admit("block matching", blocksMemory(baseLen, resultLen)); err != nil {
+	engine, memory := "block matching", blocksMemory(baseLen, resultLen)
+	if format == delta.VCDIFF {
+		engine, memory = "VCDIFF", vcdiffMemory(baseLen, resultLen)
+	}
+	if err := budget.admit(engine, memory); err != nil {
 		return nil, err
 	}
 	p := pair{limit: budget, progress: &progress{tell: opts.Progress, total: 2 * resultLen}}
@@ -107,6 +113,18 @@ func (m *Maker) make(ctx context.Context, base, result io.ReaderAt, baseLen, res
 	}
 	timed, cancel := context.WithTimeoutCause(ctx, budget.Time, fmt.Errorf("%w: %v of time", ErrBudget, budget.Time))
 	defer cancel()
+	if format == delta.BSDiff4 {
+		return m.bsdiff4(ctx, timed, p, opts)
+	}
+	patch, err := encodeVCDIFF(timed, p.base, p.result, vcdiffDefaults())
+	if err != nil {
+		return nil, err
+	}
+	return patch, p.check(ctx, format, patch)
+}
+
+// bsdiff4 returns the smaller of the two engines' patches.
+func (m *Maker) bsdiff4(ctx, timed context.Context, p pair, opts *Options) ([]byte, error) {
 	plain, err := matchBlocks(timed, p.base, p.result, p.progress)
 	if err != nil {
 		return nil, err
@@ -142,13 +160,13 @@ func (p pair) finish(ctx context.Context, patch []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("streams of the new patch: %w", err)
 	}
-	return patch, p.check(ctx, patch)
+	return patch, p.check(ctx, delta.BSDiff4, patch)
 }
 
 // check applies the patch as a client would.
-func (p pair) check(ctx context.Context, patch []byte) error {
+func (p pair) check(ctx context.Context, format string, patch []byte) error {
 	info := delta.Info{
-		Format:       delta.BSDiff4,
+		Format:       format,
 		BaseLength:   int64(len(p.base)),
 		BaseSHA256:   sha256.Sum256(p.base),
 		ResultLength: int64(len(p.result)),

@@ -52,14 +52,15 @@ func (l Level) String() string {
 
 func (l Level) known() bool { return l >= Default && l <= Best }
 
-// progress tells a caller about steps forward, and about nothing else.
+// progress tells a caller about steps forward, and about nothing else; nil
+// tells nobody.
 type progress struct {
 	tell        func(done, total int64)
 	done, total int64
 }
 
 func (p *progress) set(done int64) {
-	if p.tell != nil && done > p.done && done <= p.total {
+	if p != nil && p.tell != nil && done > p.done && done <= p.total {
 		p.done = done
 		p.tell(done, p.total)
 	}
@@ -73,6 +74,8 @@ type proof struct {
 
 func (p *proof) Write(b []byte) (int, error) {
 	p.n += int64(len(b))
-	p.progress.set(p.progress.total/2 + p.n)
+	if p.progress != nil {
+		p.progress.set(p.progress.total/2 + p.n)
+	}
 	return len(b), nil
 }

@@ -41,7 +41,7 @@ var allowed = map[string][]string{
 	"internal/cli":                  {"golang.org/x/term"},
 	"internal/archtest":             {},
 	"conformance":                   {},
-	"conformance/internal/generate": {"conformance"},
+	"conformance/internal/generate": {"conformance", "github.com/dsnet/compress/bzip2"},
 }
 
 // neverInFetch may not be linked into the endpoint's program, not even through
