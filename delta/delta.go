@@ -17,7 +17,7 @@
 // The package imports the standard library alone, so that small clients can
 // link it. The names of formats and what they mean never change; formats are
 // only added. They are specified where they are read: "bsdiff4" in bsdiff4.go,
-// "vcdiff" in vcdiff.go.
+// "vcdiff" in vcdiff.go; "waybill1" in docs/delta.md.
 package delta
 
 import (
@@ -66,16 +66,18 @@ type Limits struct {
 }
 
 // Formats lists the formats that Apply reads.
-func Formats() []string { return []string{BSDiff4, VCDIFF} }
+func Formats() []string { return []string{Waybill1, BSDiff4, VCDIFF} }
 
-// UpdateFormats lists those of Formats in which updates are offered to clients.
-// VCDIFF is not among them: it is there for other programs.
-func UpdateFormats() []string { return []string{BSDiff4} }
+// UpdateFormats lists those of Formats in which updates are offered to clients,
+// the best first. VCDIFF is not among them: it is there for other programs.
+func UpdateFormats() []string { return []string{Waybill1, BSDiff4} }
 
 // Memory reports the working memory in bytes that Apply needs for a patch, or
 // ErrUnsupported.
 func Memory(info Info) (int64, error) {
 	switch info.Format {
+	case Waybill1:
+		return waybill1Memory, nil
 	case BSDiff4:
 		return bsdiff4Memory, nil
 	case VCDIFF:
@@ -122,7 +124,10 @@ func apply(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Write
 	} else if more {
 		return fmt.Errorf("%w: longer than its %d signed bytes", ErrCorrupt, info.PatchLength)
 	}
-	if info.Format == VCDIFF {
+	switch info.Format {
+	case Waybill1:
+		return applyWaybill1(ctx, info, base, patch, out)
+	case VCDIFF:
 		return applyVCDIFF(ctx, info, base, patch, out)
 	}
 	return applyBSDiff4(ctx, info, base, patch, out)

@@ -179,10 +179,10 @@ func TestApplyStaysWithinItsMemory(t *testing.T) {
 }
 
 func TestMemoryAndFormats(t *testing.T) {
-	if !slices.Equal(delta.Formats(), []string{"bsdiff4", "vcdiff"}) {
+	if !slices.Equal(delta.Formats(), []string{"waybill1", "bsdiff4", "vcdiff"}) {
 		t.Fatal(delta.Formats())
 	}
-	if !slices.Equal(delta.UpdateFormats(), []string{"bsdiff4"}) {
+	if !slices.Equal(delta.UpdateFormats(), []string{"waybill1", "bsdiff4"}) {
 		t.Fatal(delta.UpdateFormats())
 	}
 	for _, f := range delta.Formats() {

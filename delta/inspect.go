@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"github.com/waybill-project/waybill/delta/internal/waybill1"
 )
 
 // Description is what a patch says of itself. Nothing of it is verified.
@@ -35,7 +37,7 @@ type inspector struct {
 const maxMagic = 8
 
 func inspectors() []inspector {
-	return []inspector{{bsdiff4Magic, inspectBSDiff4}, {vcdiffMagic, inspectVCDIFF}}
+	return []inspector{{waybill1.Magic, inspectWaybill1}, {bsdiff4Magic, inspectBSDiff4}, {vcdiffMagic, inspectVCDIFF}}
 }
 
 // Inspect tells the format of a patch of length bytes by its first bytes, and

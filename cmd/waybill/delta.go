@@ -62,7 +62,7 @@ func (a *app) deltaMakeCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVarP(&out, "output", "o", "", "`PATCH` to write")
-	f.StringVar(&format, "format", delta.BSDiff4, "patch `FORMAT`: "+strings.Join(delta.Formats(), ", "))
+	f.StringVar(&format, "format", delta.Waybill1, "patch `FORMAT`: "+strings.Join(delta.Formats(), ", "))
 	f.StringVar(&level, "level", diff.Default.String(), "`LEVEL`: fast, default, or best for the smallest patch")
 	f.StringVar(&memory, "memory", "", "use at most this much memory, such as 512MiB (default 2GiB)")
 	f.DurationVar(&limit, "timeout", 0, "give up after this time (default 5m)")

@@ -69,7 +69,7 @@ func Make(ctx context.Context, format string, base, result io.ReaderAt, baseLen,
 // bytes; base may be nil if baseLen is 0. Nothing is written on an error:
 // ErrBudget, delta.ErrUnsupported, the end of ctx, or trouble with the readers.
 func (m *Maker) Make(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, out io.Writer, opts *Options) error {
-	if !slices.Contains([]string{delta.BSDiff4, delta.VCDIFF}, format) {
+	if !slices.Contains(delta.Formats(), format) {
 		return fmt.Errorf("make patch: %w %q", delta.ErrUnsupported, format)
 	}
 	if opts == nil {
@@ -96,11 +96,7 @@ func (m *Maker) Make(ctx context.Context, format string, base, result io.ReaderA
 
 func (m *Maker) make(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, opts *Options) ([]byte, error) {
 	budget := opts.Budget.withDefaults()
-	engine, memory := "block matching", blocksMemory(baseLen, resultLen)
-	if format == delta.VCDIFF {
-		engine, memory = "VCDIFF", vcdiffMemory(baseLen, resultLen)
-	}
-	if err := budget.admit(engine, memory); err != nil {
+	if err := budget.admit(format, memory(format, opts.Level, baseLen, resultLen)); err != nil {
 		return nil, err
 	}
 	p := pair{limit: budget, progress: &progress{tell: opts.Progress, total: 2 * resultLen}}
@@ -113,14 +109,33 @@ func (m *Maker) make(ctx context.Context, format string, base, result io.ReaderA
 	}
 	timed, cancel := context.WithTimeoutCause(ctx, budget.Time, fmt.Errorf("%w: %v of time", ErrBudget, budget.Time))
 	defer cancel()
-	if format == delta.BSDiff4 {
+	var patch []byte
+	switch format {
+	case delta.BSDiff4:
 		return m.bsdiff4(ctx, timed, p, opts)
+	case delta.VCDIFF:
+		patch, err = encodeVCDIFF(timed, p.base, p.result, vcdiffDefaults())
+	default:
+		patch, err = p.waybill1(timed, opts.Level)
 	}
-	patch, err := encodeVCDIFF(timed, p.base, p.result, vcdiffDefaults())
+	if timed.Err() != nil {
+		return nil, context.Cause(timed)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return patch, p.check(ctx, format, patch)
+}
+
+// memory is what making a patch takes, in bytes, inputs included.
+func memory(format string, level Level, baseLen, resultLen int64) int64 {
+	switch format {
+	case delta.BSDiff4:
+		return blocksMemory(baseLen, resultLen)
+	case delta.VCDIFF:
+		return vcdiffMemory(baseLen, resultLen)
+	}
+	return waybill1Memory(level, baseLen, resultLen)
 }
 
 // bsdiff4 returns the smaller of the two engines' patches.
