@@ -150,7 +150,7 @@ func codeCovers(c *entropy.Coder, covers []Cover, resultLength, baseLength int64
 	}
 	k := newCoverCode()
 	if c.Reading() {
-		covers = make([]Cover, 0, min(count, 1<<16))
+		covers = make([]Cover, 0, count)
 	}
 	for i := range int(count) {
 		var v Cover
