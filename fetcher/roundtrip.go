@@ -108,7 +108,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(resp.StatusCode)
 	if r.Method != http.MethodHead {
-		_, _ = io.CopyBuffer(onlyWriter{w}, resp.Body, make([]byte, chunk))
+		_, _ = pour(w, resp.Body)
 	}
 }
 
