@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package conformance is a corpus of honest and hostile TUF repositories, and a
-// runner that holds any client against it.
+// Package conformance is a corpus of honest and hostile TUF repositories and binary
+// patches, and a runner that holds any implementation against it.
 //
 // A case is a folder of cases/FAMILY/NAME: case.json says what is served step by
 // step, which verb the client is given, how that must end and what the client must
@@ -10,7 +10,11 @@
 // that is a program in any language, driven over the command line that README.md
 // describes. [Case.Check] is the same without a test.
 //
-// The format is documented in README.md. Names of cases, fields and classes stay;
+// A second corpus holds patches: a folder of patches/FORMAT/NAME is one patch for one
+// application, with what is signed about it. [Patches] reads them, [RunPatches] holds an
+// [Applier] against them; Program is an Applier too.
+//
+// Both formats are documented in README.md. Names of cases, fields and classes stay;
 // cases are only added or corrected.
 package conformance
 

@@ -5,6 +5,7 @@ package conformance
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -50,6 +51,39 @@ func (p Program) Do(ctx context.Context, c Command) error {
 	}
 	cmd := exec.CommandContext(ctx, p[0], args...)
 	cmd.Env = append(os.Environ(), "FAKETIME="+offset(c.Now))
+	return run(ctx, cmd)
+}
+
+// Apply makes a Program an Applier: it runs the program once with the verb apply.
+func (p Program) Apply(ctx context.Context, patch *Patch) (result []byte, err error) {
+	dir, err := os.MkdirTemp("", "waybill-conformance-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	manifest, err := json.Marshal(patch)
+	if err != nil {
+		return nil, err
+	}
+	args := append(slices.Clone(p[1:]), "apply")
+	for name, data := range map[string][]byte{"manifest.json": manifest, "base": patch.Base, "patch": patch.Patch} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range []string{"manifest.json", "base", "patch", "result"} {
+		args = append(args, filepath.Join(dir, name))
+	}
+	err = run(ctx, exec.CommandContext(ctx, p[0], args...))
+	result, unread := os.ReadFile(filepath.Join(dir, "result"))
+	if err == nil {
+		err = unread
+	}
+	return result, err
+}
+
+// run tells orderly failure from a crash.
+func run(ctx context.Context, cmd *exec.Cmd) error {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	err := cmd.Run()

@@ -4,6 +4,8 @@ package conformance_test
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -42,9 +44,42 @@ func TestSummary(t *testing.T) {
 	}
 	w.Flush()
 	t.Logf("\n%s", &b)
-	if total.cases < 300 {
+	if total.cases < 400 {
 		t.Errorf("%d cases", total.cases)
 	}
+	t.Logf("figure D9: %d named repositories (%d about names, %d about HTTP, %d about damaged state), of which waybill passes %d and go-tuf 2.4.2 %d; bounds 400 cases and all of them",
+		total.cases, rows["names"].cases, rows["wire"].cases, rows["damage"].cases, total.ours, total.stock)
+	known := faultsOfGoTUF()
+	t.Logf("figure D10: %d cases for published and silent faults of go-tuf (%s), of which waybill passes %d and go-tuf 2.4.2 fails %d; bound all",
+		known.cases, strings.Join(known.advisories, ", "), known.ours, known.cases-known.stock)
+}
+
+var advisory = regexp.MustCompile(`go-tuf [^;]*`)
+
+type faults struct {
+	cases, ours, stock int
+	advisories         []string
+}
+
+// faultsOfGoTUF counts the cases that were made for a fault of go-tuf.
+func faultsOfGoTUF() (f faults) {
+	stock := goTUFResults()
+	for i, r := range waybillResults() {
+		named := strings.Join(advisory.FindAllString(r.Source, -1), " ")
+		if named == "" {
+			continue
+		}
+		f.cases++
+		f.ours += count(r.err == nil)
+		f.stock += count(stock[i].err == nil)
+		for _, id := range regexp.MustCompile(`CVE-[0-9-]+|GHSA-[0-9a-z-]+`).FindAllString(named, -1) {
+			if !slices.Contains(f.advisories, id) {
+				f.advisories = append(f.advisories, id)
+			}
+		}
+	}
+	slices.Sort(f.advisories)
+	return f
 }
 
 func count(b bool) int {

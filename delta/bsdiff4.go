@@ -68,12 +68,7 @@ type bsdiff4 struct {
 	idle           int64
 }
 
-func applyBSDiff4(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Writer) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: panic: %v", ErrCorrupt, r)
-		}
-	}()
+func applyBSDiff4(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Writer) error {
 	b, err := openBSDiff4(ctx, info, patch)
 	if err != nil {
 		return err
@@ -90,11 +85,6 @@ func openBSDiff4(ctx context.Context, info Info, patch io.ReaderAt) (*bsdiff4, e
 	control, diff, err := bsdiff4Lengths(info, patch)
 	if err != nil {
 		return nil, err
-	}
-	if more, err := longer(patch, info.PatchLength); err != nil {
-		return nil, fmt.Errorf("read patch: %w", err)
-	} else if more {
-		return nil, fmt.Errorf("%w: longer than its %d signed bytes", ErrCorrupt, info.PatchLength)
 	}
 	open := func(name string, from, to int64) *stream {
 		return newStream(name, &section{ctx: ctx, r: patch, off: from, end: to})

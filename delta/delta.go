@@ -3,8 +3,10 @@
 // Package delta applies binary patches: from a base that the caller has and a
 // small patch, it writes the result that somebody signed.
 //
-// [Apply] is the function that you need; [Memory] says what it will cost and
-// [Formats] what it reads. Patches are made by the package delta/diff.
+// [Apply] is the function that you need; [Memory] says what it will cost,
+// [Formats] what it reads and [UpdateFormats] which of these updates come in.
+// [Inspect] tells what an unknown patch is, and [Concat] makes one base of many
+// files. Patches are made by the package delta/diff.
 //
 // A patch is never trusted. The caller passes the lengths and hashes of base
 // and result from signed metadata as an [Info]; a patch cannot make Apply
@@ -14,7 +16,8 @@
 //
 // The package imports the standard library alone, so that small clients can
 // link it. The names of formats and what they mean never change; formats are
-// only added. The format "bsdiff4" is specified in bsdiff4.go.
+// only added. They are specified where they are read: "bsdiff4" in bsdiff4.go,
+// "vcdiff" in vcdiff.go; "waybill1" in docs/delta.md.
 package delta
 
 import (
@@ -36,9 +39,10 @@ var (
 	ErrCorrupt = errors.New("corrupt patch")
 	// ErrResultMismatch: a well-formed patch made something else than was signed.
 	ErrResultMismatch = errors.New("patched result has the wrong hash")
-	// ErrUnsupported: the format is not one of Formats.
+	// ErrUnsupported: the format is not one of Formats, or the patch uses a part
+	// of its format that is not read; the error that wraps it says which.
 	ErrUnsupported = errors.New("unsupported patch format")
-	// ErrMemory: the format needs more working memory than Limits allow.
+	// ErrMemory: the patch needs more working memory than Limits allow.
 	ErrMemory = errors.New("patch needs more memory than allowed")
 )
 
@@ -66,15 +70,24 @@ type Limits struct {
 }
 
 // Formats lists the formats that Apply reads.
-func Formats() []string { return []string{BSDiff4} }
+func Formats() []string { return []string{Waybill1, BSDiff4, VCDIFF} }
+
+// UpdateFormats lists those of Formats in which updates are offered to clients,
+// the best first. VCDIFF is not among them: it is there for other programs.
+func UpdateFormats() []string { return []string{Waybill1, BSDiff4} }
 
 // Memory reports the working memory in bytes that Apply needs for a patch, or
 // ErrUnsupported.
 func Memory(info Info) (int64, error) {
-	if info.Format != BSDiff4 {
-		return 0, fmt.Errorf("%w %q", ErrUnsupported, info.Format)
+	switch info.Format {
+	case Waybill1:
+		return waybill1Memory, nil
+	case BSDiff4:
+		return bsdiff4Memory, nil
+	case VCDIFF:
+		return vcdiffMemory(info), nil
 	}
-	return bsdiff4Memory, nil
+	return 0, fmt.Errorf("%w %q", ErrUnsupported, info.Format)
 }
 
 // Apply hashes the base, then writes the result to out and hashes that.
@@ -83,6 +96,7 @@ func Memory(info Info) (int64, error) {
 // PatchLength bytes long; base may be nil if BaseLength is 0. Out receives at
 // most ResultLength bytes, and it is the complete signed result if and only if
 // Apply returns nil. A panic while the patch is being read becomes ErrCorrupt.
+// What out has received is the progress.
 func Apply(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Writer, limits *Limits) error {
 	if err := admit(info, limits); err != nil {
 		return err
@@ -104,13 +118,33 @@ func Apply(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Write
 // applyTo writes the result and compares its hash.
 func applyTo(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Writer) error {
 	hash := sha256.New()
-	if err := applyBSDiff4(ctx, info, base, patch, io.MultiWriter(hash, out)); err != nil {
+	if err := apply(ctx, info, base, patch, io.MultiWriter(hash, out)); err != nil {
 		return fmt.Errorf("apply %s patch: %w", info.Format, err)
 	}
 	if got := hash.Sum(nil); !bytes.Equal(got, info.ResultSHA256[:]) {
 		return fmt.Errorf("%w: got %x, want %x", ErrResultMismatch, got, info.ResultSHA256)
 	}
 	return nil
+}
+
+func apply(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Writer) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: panic: %v", ErrCorrupt, r)
+		}
+	}()
+	if more, err := longer(patch, info.PatchLength); err != nil {
+		return fmt.Errorf("read patch: %w", err)
+	} else if more {
+		return fmt.Errorf("%w: longer than its %d signed bytes", ErrCorrupt, info.PatchLength)
+	}
+	switch info.Format {
+	case Waybill1:
+		return applyWaybill1(ctx, info, base, patch, out)
+	case VCDIFF:
+		return applyVCDIFF(ctx, info, base, patch, out)
+	}
+	return applyBSDiff4(ctx, info, base, patch, out)
 }
 
 func admit(info Info, limits *Limits) error {

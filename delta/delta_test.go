@@ -179,15 +179,18 @@ func TestApplyStaysWithinItsMemory(t *testing.T) {
 }
 
 func TestMemoryAndFormats(t *testing.T) {
-	if !slices.Equal(delta.Formats(), []string{"bsdiff4"}) {
+	if !slices.Equal(delta.Formats(), []string{"waybill1", "bsdiff4", "vcdiff"}) {
 		t.Fatal(delta.Formats())
+	}
+	if !slices.Equal(delta.UpdateFormats(), []string{"waybill1", "bsdiff4"}) {
+		t.Fatal(delta.UpdateFormats())
 	}
 	for _, f := range delta.Formats() {
 		if n, err := delta.Memory(delta.Info{Format: f}); err != nil || n <= 0 || n > delta.DefaultMemory {
 			t.Fatalf("%s: %d, %v", f, n, err)
 		}
 	}
-	if _, err := delta.Memory(delta.Info{Format: "vcdiff"}); !errors.Is(err, delta.ErrUnsupported) {
+	if _, err := delta.Memory(delta.Info{Format: "vcdiff2"}); !errors.Is(err, delta.ErrUnsupported) {
 		t.Fatal(err)
 	}
 }

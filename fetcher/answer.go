@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -36,15 +37,40 @@ func response(a *http.Response, req Request) (*Response, error) {
 		}
 		return &Response{Offset: from, Size: size, ETag: a.Header.Get("ETag")}, nil
 	case http.StatusRequestedRangeNotSatisfiable:
-		return nil, fmt.Errorf("%w: %s", errRange, a.Status)
+		return nil, fmt.Errorf("%w: %.60s", errRange, a.Status)
 	case http.StatusNotModified:
 		if req.ETag != "" {
 			return &Response{NotModified: true, ETag: req.ETag}, nil
 		}
 	case http.StatusNotFound, http.StatusGone:
-		return nil, fmt.Errorf("%s: %w", a.Status, fs.ErrNotExist)
+		return nil, fmt.Errorf("%.60s: %w", a.Status, fs.ErrNotExist)
 	}
 	return nil, fmt.Errorf("server says %.60s", a.Status)
+}
+
+// briefError cuts the text of an error short, as it may quote kilobytes of what a server sent.
+type briefError struct{ err error }
+
+const maxErrorText = 400
+
+func (e *briefError) Error() string {
+	text := e.err.Error()
+	if len(text) > maxErrorText {
+		text = strings.ToValidUTF8(text[:maxErrorText], "") + "..."
+	}
+	return text
+}
+
+func (e *briefError) Unwrap() error { return e.err }
+
+// brief names the URL that we asked for, and not, as a *url.Error does, the one that the server wants us to
+// go to: that may be a signed one.
+func brief(asked *url.URL, err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return &briefError{fmt.Errorf("%s: %w", asked.Redacted(), err)}
 }
 
 // errRange says that a server cannot continue a transfer where we want it to.
@@ -87,9 +113,9 @@ func (s *HTTPSource) retryAfter(a *http.Response) time.Duration {
 
 // drain reads a short error page to its end, so that the connection can be used
 // again: a refresh with nothing new is a 404 and a 304 over one connection.
-func (s *HTTPSource) drain(a *http.Response, cancel context.CancelCauseFunc) {
+func (s *HTTPSource) drain(p *patience, a *http.Response, cancel context.CancelCauseFunc) {
 	defer a.Body.Close()
 	if a.ContentLength >= 0 && a.ContentLength <= 4<<10 {
-		_, _ = io.Copy(io.Discard, s.watch(a.Body, cancel))
+		_, _ = io.Copy(io.Discard, s.watch(p, a.Body, cancel))
 	}
 }

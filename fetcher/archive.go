@@ -3,6 +3,7 @@
 package fetcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,9 @@ import (
 
 // Limits of an archive: what its index may take, not what it holds.
 const (
-	maxEntries   = 1 << 16
-	maxNameBytes = 4 << 20
+	maxEntries    = 1 << 16
+	maxNameBytes  = 4 << 20
+	maxIndexBytes = 256 << 20 // read for it
 )
 
 // ArchiveSource reads a repository from a single file that is carried there: a tar
@@ -51,6 +53,10 @@ func NewArchiveSource(path string) (*ArchiveSource, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, local(path, err)
+	}
+	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, local(path, cmp.Or(err, errors.New("not a regular file")))
 	}
 	s := &ArchiveSource{path: path, file: f}
 	if s.index, err = readIndex(f, info.Size()); err != nil {

@@ -253,3 +253,130 @@ func FuzzArchive(f *testing.F) {
 		}
 	})
 }
+
+// A file of nothing but extended headers has no entry to count, and holds as much to read as the stick
+// can pretend to.
+func TestArchiveOfHeadersOnly(t *testing.T) {
+	header := func(kind byte, size int) []byte {
+		h := make([]byte, 512)
+		copy(h, "x")
+		copy(h[100:], "0000644\x000000000\x000000000\x00")
+		copy(h[124:], fmt.Sprintf("%011o\x0000000000000\x00", size))
+		copy(h[148:], "        ")
+		h[156] = kind
+		copy(h[257:], "ustar\x0000")
+		sum := 0
+		for _, b := range h {
+			sum += int(b)
+		}
+		copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+		return h
+	}
+	record := make([]byte, 1<<20-1<<10)
+	copy(record, fmt.Sprintf("%d comment=", len(record)))
+	record[len(record)-1] = '\n'
+	block := append(header(tar.TypeXHeader, len(record)), record...)
+	huge := &repeating{unit: block}
+	if _, err := readIndex(huge, 1<<50); !errors.Is(err, ErrMalformed) || huge.read > 2*maxIndexBytes {
+		t.Errorf("%v, %d bytes read", err, huge.read)
+	}
+}
+
+// repeating is a file without an end; it gives up where the test would run for ever.
+type repeating struct {
+	unit []byte
+	read int64
+}
+
+func (r *repeating) ReadAt(p []byte, offset int64) (int, error) {
+	for n := 0; n < len(p); {
+		n += copy(p[n:], r.unit[(offset+int64(n))%int64(len(r.unit)):])
+	}
+	if r.read += int64(len(p)); r.read > 4<<30 {
+		return 0, errors.New("read for ever")
+	}
+	return len(p), nil
+}
+
+// The bytes that are verified are those that are used, whatever happens to the stick meanwhile.
+func TestArchiveThatChanges(t *testing.T) {
+	content := pattern(300 << 10)
+	s := newSim(t)
+	s.add("targets", "file", content)
+	s.release("targets")
+	for kind, data := range map[string][]byte{"tar": tarOf(t, s.entries("")...), "zip": zipOf(t, s.entries("")...)} {
+		at := bytes.Index(data, content)
+		for name, change := range map[string]func(f *os.File) error{
+			"content": func(f *os.File) error { _, err := f.WriteAt([]byte("x"), int64(at+200<<10)); return err },
+			"cut off": func(f *os.File) error { return f.Truncate(int64(at + 200<<10)) },
+			"headers": func(f *os.File) error { _, err := f.WriteAt(make([]byte, 30), int64(at-100)); return err },
+			"emptied": func(f *os.File) error { return f.Truncate(0) },
+		} {
+			path := filepath.Join(t.TempDir(), "bundle")
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			src, err := NewArchiveSource(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.OpenFile(path, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := s.endpoint()
+			changed := false
+			e.opts.Progress = func(p Progress) {
+				if !changed && p.Done < 200<<10 {
+					changed = true
+					if err := change(f); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			dest := filepath.Join(e.dir, "out")
+			err = e.over(src).get1(dest)
+			got, _ := os.ReadFile(dest)
+			if err == nil != bytes.Equal(got, content) || err != nil && (got != nil || Class(err) != "verification" && Class(err) != "network") {
+				t.Errorf("%s, %s: %v, %d bytes", kind, name, err, len(got))
+			}
+			f.Close()
+			src.Close()
+		}
+	}
+}
+
+// Entries that lie over one another, or whose local header says something else, change nothing: what
+// is read is signed or refused.
+func TestZipLocalHeadersThatLie(t *testing.T) {
+	s := newSim(t)
+	s.add("targets", "file", []byte("the content"))
+	s.release("targets")
+	data := zipOf(t, s.entries("")...)
+	failed := false
+	for at := range len(data) - 4 {
+		if string(data[at:at+4]) != zipLocalSignature {
+			continue
+		}
+		for _, field := range []int{26, 28} { // lengths of name and extra field
+			bad := bytes.Clone(data)
+			bad[at+field], bad[at+field+1] = 0xff, 0xff
+			src, err := archive(t, bad)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			e := s.endpoint()
+			dest := filepath.Join(e.dir, "out")
+			err = e.over(src).get1(dest)
+			got, _ := os.ReadFile(dest)
+			if err == nil && string(got) != "the content" || err != nil && (got != nil || Class(err) != "verification" && Class(err) != "network") {
+				t.Errorf("header at %d: %v, %q", at, err, got)
+			}
+			failed = failed || err != nil // not for an object that nobody needs
+		}
+	}
+	if !failed {
+		t.Error("nothing was changed")
+	}
+}

@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/waybill-project/waybill/delta"
@@ -174,7 +174,7 @@ func (w *walk) step(ctx context.Context, step release.Step) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	out, err := w.result(step)
+	out, err := w.result(ctx, step)
 	if err != nil {
 		return err
 	}
@@ -203,6 +203,9 @@ func (w *walk) patch(ctx context.Context, step release.Step) (*partial, error) {
 }
 
 func describe(step release.Step) (info delta.Info, err error) {
+	if !slices.Contains(delta.UpdateFormats(), step.Format) {
+		return info, fmt.Errorf("%w %q", delta.ErrUnsupported, step.Format)
+	}
 	info = delta.Info{
 		Format:       step.Format,
 		BaseLength:   step.FromLength,
@@ -229,21 +232,21 @@ func (w *walk) from() io.ReaderAt {
 
 // result opens a private file for what a patch makes. It is not hashed here if Apply
 // compares the one hash that is signed for the target.
-func (w *walk) result(step release.Step) (*partial, error) {
+func (w *walk) result(ctx context.Context, step release.Step) (*partial, error) {
 	sums, err := newDigests(w.target.Hashes)
 	if err != nil {
 		return nil, w.target.fault(ErrMalformed, err)
 	}
 	proven := len(sums) == 1 && strings.EqualFold(w.target.Hashes["sha256"], step.ResultSHA256)
 	out := &partial{fs: w.store.fs, sums: sums, proven: proven}
-	near := w.dest
-	if !w.opts.Ephemeral {
-		near = filepath.Join(w.store.path(partialDir), "build")
-		if err := durable.MkdirAll(out.fs, filepath.Dir(near), 0o700); err != nil {
-			return nil, local(near, err)
-		}
+	if w.opts.Ephemeral {
+		return out, out.create(w.dest)
 	}
-	return out, out.create(near)
+	dir := w.store.path(partialDir)
+	if err := durable.MkdirAll(out.fs, dir, 0o700); err != nil {
+		return nil, local(dir, err)
+	}
+	return out, w.temporary(ctx, out, "build")
 }
 
 // finish checks the last result against the signed entry of the target itself.

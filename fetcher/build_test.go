@@ -107,7 +107,7 @@ func (s *shop) update() (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	ways := release.Plan(ch, rel, release.Installed{SHA256: sum256(s.contents[0]), Length: int64(len(s.contents[0]))}, delta.Formats(), release.PlanLimits{})
+	ways := release.Plan(ch, rel, release.Installed{SHA256: sum256(s.contents[0]), Length: int64(len(s.contents[0]))}, delta.UpdateFormats(), release.PlanLimits{})
 	return c.Build(context.Background(), target, ways, s.base, s.dest)
 }
 
@@ -249,6 +249,19 @@ func TestBuild(t *testing.T) {
 		ways := []release.Way{{Kind: release.Direct, Steps: []release.Step{{Edge: s.channel.Releases[1].Deltas[0], ResultLength: 50_000, ResultSHA256: sum256(s.contents[1])}}}}
 		r, err := c.Build(context.Background(), target, ways, s.base, s.dest)
 		s.wantBuilt(r, err, release.Full, "verification")
+	})
+	t.Run("format that is not for updates", func(t *testing.T) {
+		s := newShop(t)
+		c := s.e.client()
+		target, err := c.Target(context.Background(), s.channel.Releases[2].Artifact.Target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		edge := s.channel.Releases[1].Deltas[0]
+		edge.Format = delta.VCDIFF
+		ways := []release.Way{{Kind: release.Direct, Steps: []release.Step{{Edge: edge, ResultLength: 50_000, ResultSHA256: sum256(s.contents[2])}}}}
+		r, err := c.Build(context.Background(), target, ways, s.base, s.dest)
+		s.wantBuilt(r, err, release.Full, "unsupported")
 	})
 	t.Run("everything tampered", func(t *testing.T) {
 		s := newShop(t)

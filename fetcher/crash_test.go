@@ -264,8 +264,8 @@ func TestBothNamesOfAMoveCanComeUp(t *testing.T) {
 	}
 }
 
-// What a crash left under a temporary name is removed a day later, when nobody can
-// be at work on it any more.
+// What a crash left under a temporary name is removed at once where we can tell that nobody is
+// at work on it, and elsewhere a day later.
 func TestOldTemporaryFilesGo(t *testing.T) {
 	for name, age := range map[string]time.Duration{"young": 0, "old": 25 * time.Hour} {
 		s := newSim(t)
@@ -284,7 +284,8 @@ func TestOldTemporaryFilesGo(t *testing.T) {
 		if err := errors.Join(disk.Remove(dest), durable.MkdirAll(disk, filepath.Join(e.dir, "blobs"), 0o700)); err != nil {
 			t.Fatal(err)
 		}
-		left := []string{temp(dest), temp(filepath.Join(e.dir, "blobs", "hash")), temp(filepath.Join(e.dir, partialDir, "build"))}
+		atOnce := []string{temp(filepath.Join(e.dir, "blobs", "hash")), temp(filepath.Join(e.dir, partialDir, "build"))}
+		left := []string{temp(dest)}
 		foreign := temp(dest + "2")
 		if err := disk.Write(filepath.Join(e.dir, partialDir, "hash"+unverified), nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -304,6 +305,11 @@ func TestOldTemporaryFilesGo(t *testing.T) {
 		for _, path := range append(left, foreign) {
 			_, err := disk.Stat(path)
 			if there := err == nil; there != (age == 0 || path == foreign) {
+				t.Errorf("%s %s: %v", name, path, err)
+			}
+		}
+		for _, path := range atOnce {
+			if _, err := disk.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("%s %s: %v", name, path, err)
 			}
 		}

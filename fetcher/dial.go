@@ -86,6 +86,13 @@ func isLocal(host string) bool {
 	return err == nil && privateAddr(addr)
 }
 
+// onThisMachine reports the names that lead neither onto a wire nor to a proxy, spelled as net/http
+// knows them when it decides about a proxy.
+func onThisMachine(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
 func privateAddr(a netip.Addr) bool {
 	a = a.Unmap()
 	shared := netip.MustParsePrefix("100.64.0.0/10")

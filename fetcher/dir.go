@@ -38,7 +38,7 @@ func (s *DirSource) Open(ctx context.Context, name string, req Request) (*Respon
 	}
 	f, size, err := s.open(name)
 	if err != nil {
-		return nil, &SourceError{name, err}
+		return nil, &SourceError{name, plainError(err)}
 	}
 	offset := req.Offset
 	if offset > size || offset < 0 {
@@ -76,6 +76,15 @@ func (s *DirSource) open(name string) (*os.File, int64, error) {
 func unmounted(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New("the folder of the repository is not there")
+	}
+	return err
+}
+
+// plainError leaves out the name, which is known, and how the file was looked for.
+func plainError(err error) error {
+	var named *fs.PathError
+	if errors.As(err, &named) {
+		return named.Err
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/waybill-project/waybill/repo/layout"
@@ -47,7 +48,8 @@ func TestDirSource(t *testing.T) {
 			t.Errorf("%s opened", name)
 		}
 	}
-	if _, err := src.Open(context.Background(), "metadata/2.root.json", Request{}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := src.Open(context.Background(), "metadata/2.root.json", Request{}); !errors.Is(err, fs.ErrNotExist) ||
+		strings.Contains(err.Error(), "statat") || strings.Count(err.Error(), "2.root.json") != 1 {
 		t.Error(err)
 	}
 	if _, err := NewDirSource(filepath.Join(dir, "unmounted")).Open(context.Background(), "metadata/2.root.json", Request{}); err == nil || errors.Is(err, fs.ErrNotExist) {

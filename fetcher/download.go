@@ -68,14 +68,14 @@ func (c *Client) obtain(ctx context.Context, t *Target, dest string) (*partial, 
 	if err != nil {
 		return nil, 0, err
 	}
-	p, err := c.partialFor(t, dest)
+	p, err := c.partialFor(ctx, t, dest)
 	if err != nil {
 		return nil, 0, err
 	}
 	job := c.newTransfer(t, name, p)
 	if err := job.run(ctx); err != nil {
 		var verify *VerifyError
-		if errors.As(err, &verify) || p.have == 0 || c.opts.Ephemeral || p.release == nil {
+		if errors.As(err, &verify) || p.have == 0 || !p.lasting {
 			p.discard()
 		}
 		p.close()
@@ -135,6 +135,11 @@ func (c *Client) Bytes(ctx context.Context, t *Target, max int64) (_ []byte, err
 	if err != nil {
 		return nil, err
 	}
+	done, err := c.store.share(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	c.sweepOld(c.store.path("blobs"), durable.IsTemp)
 	c.store.prune("blobs", maxBlobs-1)
 	return data, c.store.write(blob, data)

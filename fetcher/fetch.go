@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 )
 
 // attempts is how often a transfer that breaks off is tried.
@@ -24,9 +25,9 @@ type wanted struct {
 // get reads an object from the first mirror whose copy accept takes. A copy that
 // has the signed hash is the only one there can be: what accept says of it is final.
 func (c *Client) get(ctx context.Context, w wanted, accept func(data []byte) error) error {
-	return c.each(ctx, w.meta.length, func(m *Mirrors, x *mirror) (final bool, err error) {
+	return c.each(ctx, w.meta.length, func(m *Mirrors, x *mirror, h *haste) (final bool, err error) {
 		start := m.now()
-		data, _, err := c.fetchFrom(ctx, m, x, w, Request{}, func(data []byte, _ string) error { return accept(data) })
+		data, _, err := c.fetchFrom(ctx, m, x, h, w, Request{}, func(data []byte, _ string) error { return accept(data) })
 		if err != nil {
 			return data != nil && w.only(data), err
 		}
@@ -41,21 +42,28 @@ func (w wanted) only(data []byte) bool {
 }
 
 // fetchFrom returns what a mirror has if accept takes it, and what accept did not take
-// beside its error. The data is nil if the object still has the tag in req.
+// beside its error. The data is nil if the object still has the tag in req. With haste it
+// gives up with errSlower where another mirror may be quicker; nil is none.
 func (c *Client) fetchFrom(
-	ctx context.Context, m *Mirrors, x *mirror, w wanted, req Request, accept func(data []byte, tag string) error,
+	ctx context.Context, m *Mirrors, x *mirror, h *haste, w wanted, req Request, accept func(data []byte, tag string) error,
 ) (data []byte, tag string, err error) {
+	walk := allowanceOf(ctx, x)
+	ctx = patiently(ctx, &patience{walk: walk})
 	refused := refusals{left: m.refusals()}
-	for range attempts {
-		data, tag, err = c.fetchOnce(ctx, m, x, w, req)
+	for range tries(m) {
+		data, tag, err = c.fetchOnce(ctx, m, x, h, w, req)
 		if err == nil && refused.before(data) {
 			return data, tag, refused.err
 		}
 		if err == nil {
 			err = accept(data, tag)
 		}
+		if err == nil {
+			walk.spend(-time.Second, 0) // not for a copy that was refused
+			return data, tag, nil
+		}
 		switch {
-		case err == nil, data != nil && w.only(data):
+		case data != nil && w.only(data):
 			return data, tag, err
 		case !broken(ctx, err) && !refused.again(ctx, err, data):
 			return data, tag, err
@@ -98,7 +106,7 @@ func (r *refusals) again(ctx context.Context, err error, data []byte) bool {
 	return r.left >= 0
 }
 
-func (c *Client) fetchOnce(ctx context.Context, m *Mirrors, x *mirror, w wanted, req Request) ([]byte, string, error) {
+func (c *Client) fetchOnce(ctx context.Context, m *Mirrors, x *mirror, h *haste, w wanted, req Request) ([]byte, string, error) {
 	name, limit := w.name, w.limit
 	resp, err := c.open(ctx, m, x, name, req)
 	if err != nil {
@@ -112,8 +120,14 @@ func (c *Client) fetchOnce(ctx context.Context, m *Mirrors, x *mirror, w wanted,
 	if resp.Size > limit {
 		return nil, "", tooLarge
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	total := limit
+	if resp.Size >= 0 {
+		total = resp.Size
+	}
+	data, err := io.ReadAll(h.reader(io.LimitReader(resp.Body, limit+1), m, x, total))
 	switch {
+	case errors.Is(err, errSlower):
+		return nil, "", err
 	case int64(len(data)) > limit:
 		return nil, "", tooLarge
 	case err != nil:
@@ -135,13 +149,13 @@ func (c *Client) open(ctx context.Context, m *Mirrors, x *mirror, name string, r
 		return nil, sourceError(ctx, name, err)
 	}
 	m.answered(x, m.now().Sub(start))
+	if resp != nil && resp.NotModified && resp.Body != nil {
+		resp.Body.Close()
+	}
 	switch {
 	case resp == nil || resp.NotModified && req.ETag == "" || !resp.NotModified && resp.Body == nil:
 		return nil, &SourceError{name, errors.New("no answer")}
 	case resp.NotModified:
-		if resp.Body != nil {
-			resp.Body.Close()
-		}
 	case resp.Offset != 0 && resp.Offset != req.Offset:
 		resp.Body.Close()
 		return nil, &SourceError{name, fmt.Errorf("answer starts at byte %d, not %d", resp.Offset, req.Offset)}
@@ -159,10 +173,18 @@ func brokenError(ctx context.Context, name string, err error) error {
 		return ctx.Err()
 	}
 	var source *SourceError
-	if errors.As(err, &source) || errors.Is(err, ErrTooSlow) {
+	if errors.As(err, &source) && notOurs(err) == err || errors.Is(err, ErrTooSlow) {
 		return sourceError(ctx, name, err)
 	}
-	return &interrupted{SourceError{name, err}}
+	return &interrupted{SourceError{name, notOurs(err)}}
+}
+
+// notOurs keeps a source from saying that the caller canceled, which would end everything.
+func notOurs(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("given up by the source: %v", err)
+	}
+	return err
 }
 
 func broken(ctx context.Context, err error) bool {
@@ -175,10 +197,10 @@ func sourceError(ctx context.Context, name string, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.As(err, &source):
+	case errors.As(err, &source) && notOurs(err) == err:
 		return err
 	}
-	return &SourceError{name, err}
+	return &SourceError{name, notOurs(err)}
 }
 
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -38,7 +38,7 @@ type Client struct {
 	opts   Options
 	first  *root
 
-	refreshing sync.Mutex // one Refresh at a time
+	refreshing chan struct{} // held by the one Refresh at a time
 
 	mu      sync.Mutex // guards what follows
 	trusted *trusted
@@ -80,6 +80,9 @@ type Limits struct {
 	Metadata    int64 // bytes of any other role: 32 MiB, less if its length is signed, at most 2 MiB if its hash is not
 	Roots       int   // root rotations followed in one Refresh: 256
 	Delegations int   // roles visited for one target: 32
+	// Wait is for how long an HTTPSource may keep a client waiting for the metadata of one Refresh, or of
+	// one search: 2 min at each mirror, and a second more for every file and KiB that comes.
+	Wait time.Duration
 }
 
 // Progress reports how far a download is.
@@ -98,7 +101,7 @@ func New(root []byte, dir string, source Source, opts *Options) (c *Client, err 
 	if m, ok := source.(*Mirrors); source == nil || ok && len(m.mirrors) == 0 {
 		return nil, errors.New("fetcher: no source")
 	}
-	c = &Client{source: source, edges: map[edge]*targets{}}
+	c = &Client{source: source, edges: map[edge]*targets{}, refreshing: make(chan struct{}, 1)}
 	if opts != nil {
 		c.opts = *opts
 	}
@@ -132,6 +135,9 @@ func (l Limits) withDefaults() Limits {
 	if l.Delegations <= 0 {
 		l.Delegations = 32
 	}
+	if l.Wait <= 0 {
+		l.Wait = 2 * time.Minute
+	}
 	return l
 }
 
@@ -139,7 +145,7 @@ func (l Limits) withDefaults() Limits {
 // canonical JSON of the signed part of root.
 func Fingerprint(root []byte) (fingerprint string, err error) {
 	defer guard(&err)
-	d, err := parseDocument(root, "root")
+	d, err := parseDocument(root, "root", false)
 	if err != nil {
 		return "", err
 	}
@@ -148,7 +154,7 @@ func Fingerprint(root []byte) (fingerprint string, err error) {
 
 // CheckMetadata judges the form of one metadata file as a Client with default
 // limits would: strict JSON, every field that the specification defines, limits on
-// sizes and counts. It checks no signature. For publishers, before they ask for
+// sizes and counts, of snapshot and targets those for files whose hash is signed. It checks no signature. For publishers, before they ask for
 // signatures that clients would not accept. Errors are *VerifyError.
 func CheckMetadata(role string, data []byte) (err error) {
 	defer guard(&err)
@@ -162,9 +168,9 @@ func CheckMetadata(role string, data []byte) (err error) {
 		most = limits.Timestamp
 		_, err = parseTimestamp(data)
 	case "snapshot":
-		_, err = parseSnapshot(data)
+		_, err = parseSnapshot(data, true)
 	default:
-		_, err = parseTargets(data, role)
+		_, err = parseTargets(data, role, true)
 	}
 	if err == nil && int64(len(data)) > most {
 		err = &VerifyError{Role: role, Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, most)}

@@ -25,13 +25,13 @@ type HTTPOptions struct {
 	// with a Header or a Token no redirect to another host is followed.
 	Header http.Header
 	// Token returns a bearer token; it is called for every request, so that a token may change.
-	// It and a Header Authorization or Cookie are refused for a plain http URL that is not local.
+	// It, a Header Authorization or Cookie, and a password in the URL are refused for a plain http URL of another machine.
 	Token func(context.Context) (string, error)
 
 	ConnectTimeout time.Duration // TCP and TLS, each: 15 s
 	HeaderTimeout  time.Duration // until the answer begins: 15 s
 	StallTimeout   time.Duration // without a byte: 20 s
-	SlowWindow     time.Duration // at least MinRate bytes a second over this: 60 s
+	SlowWindow     time.Duration // until at least MinRate bytes have come for each of its seconds, in all tries together: 60 s
 	MinRate        int64         // 1024
 	Retries        int           // after network errors, 429 and 5xx: 3; negative for none
 
@@ -74,9 +74,8 @@ func NewHTTPSource(base string, opts *HTTPOptions) (*HTTPSource, error) {
 	if s.targets, err = folder(base, "targets/", s.opts.TargetsURL); err != nil {
 		return nil, err
 	}
-	secret := s.opts.Token != nil || s.opts.Header.Get("Authorization") != "" || s.opts.Header.Get("Cookie") != ""
 	for _, u := range []*url.URL{s.metadata, s.targets} {
-		if secret && u.Scheme == "http" && !isLocal(u.Hostname()) {
+		if s.secret(u) && u.Scheme == "http" && !onThisMachine(u.Hostname()) {
 			return nil, fmt.Errorf("%s: credentials do not go over plain http", u.Redacted())
 		}
 	}
@@ -84,17 +83,37 @@ func NewHTTPSource(base string, opts *HTTPOptions) (*HTTPSource, error) {
 	return s, nil
 }
 
+// secret tells whether requests for a URL hold what nobody on the way may see.
+func (s *HTTPSource) secret(u *url.URL) bool {
+	for name := range s.opts.Header {
+		switch http.CanonicalHeaderKey(name) {
+		case "Authorization", "Proxy-Authorization", "Cookie":
+			return true
+		}
+	}
+	return s.opts.Token != nil || u.User != nil
+}
+
 // String is the base URL, without a password.
 func (s *HTTPSource) String() string {
 	if u, err := url.Parse(s.base); err == nil {
 		return u.Redacted()
 	}
-	return s.base
+	return "malformed URL"
+}
+
+// parseURL is url.Parse with errors that show no password.
+func parseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil && strings.Contains(text, "@") {
+		return nil, errors.New("malformed URL with a name or password in it")
+	}
+	return u, err
 }
 
 // socketPath is the path in a URL unix:///PATH, "" for another scheme.
 func socketPath(base string) (string, error) {
-	u, err := url.Parse(base)
+	u, err := parseURL(base)
 	if err != nil || u.Scheme != "unix" {
 		return "", err
 	}
@@ -144,7 +163,7 @@ func folder(base, dir, override string) (*url.URL, error) {
 	if override != "" {
 		base, dir = override, ""
 	}
-	u, err := url.Parse(base)
+	u, err := parseURL(base)
 	if err != nil {
 		return nil, err
 	}
@@ -177,8 +196,9 @@ func (s *HTTPSource) Open(ctx context.Context, name string, req Request) (*Respo
 	if err != nil {
 		return nil, &SourceError{name, err}
 	}
+	patience := patienceOf(ctx)
 	for try := 0; ; try++ {
-		resp, wait, err := s.once(ctx, where, name, req)
+		resp, wait, err := s.once(ctx, patience, where, name, req)
 		if err == nil {
 			return resp, nil
 		}
@@ -188,7 +208,11 @@ func (s *HTTPSource) Open(ctx context.Context, name string, req Request) (*Respo
 		if wait < 0 || try >= s.opts.Retries {
 			return nil, &SourceError{name, err}
 		}
-		if err := s.opts.sleep(ctx, max(wait, backoff(try))); err != nil {
+		pause := max(wait, backoff(try))
+		if left, _ := patience.spend(&s.opts, pause, 0); left <= 0 {
+			return nil, &SourceError{name, err}
+		}
+		if err := s.opts.sleep(ctx, pause); err != nil {
 			return nil, err
 		}
 	}
@@ -216,7 +240,7 @@ const never = time.Duration(-1)
 
 // once makes one request. With an error, wait is how long the server wants to be
 // left alone, or never if another try is pointless.
-func (s *HTTPSource) once(ctx context.Context, where, name string, req Request) (_ *Response, wait time.Duration, err error) {
+func (s *HTTPSource) once(ctx context.Context, patience *patience, where, name string, req Request) (_ *Response, wait time.Duration, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer func() {
 		if err != nil {
@@ -230,22 +254,29 @@ func (s *HTTPSource) once(ctx context.Context, where, name string, req Request) 
 	if err := s.header(r, req); err != nil {
 		return nil, never, err
 	}
+	came := patience.wait(&s.opts, s.opts.SlowWindow, cancel)
 	answer, err := s.client.Do(r)
+	if slow := came(0); slow != nil {
+		if err == nil {
+			answer.Body.Close()
+		}
+		return nil, never, slow
+	}
 	if err != nil {
-		if errors.Is(err, errRedirect) {
+		if err = brief(r.URL, err); errors.Is(err, errRedirect) {
 			return nil, never, err
 		}
 		return nil, 0, err
 	}
 	resp, err := response(answer, req)
 	if err != nil {
-		s.drain(answer, cancel)
+		s.drain(patience, answer, cancel)
 		if answer.StatusCode == http.StatusForbidden && isRoot(name) {
 			err = fmt.Errorf("%w: %w", err, fs.ErrNotExist)
 		}
 		return nil, s.retryAfter(answer), err
 	}
-	resp.Body = s.watch(answer.Body, cancel)
+	resp.Body = s.watch(patience, answer.Body, cancel)
 	return resp, 0, nil
 }
 

@@ -170,7 +170,8 @@ func TestRetries(t *testing.T) {
 		"400 never":            {400, 1, "", 0},
 		"503":                  {503, 4, "", 0},
 		"429 with time":        {429, 4, "7", 7 * time.Second},
-		"too long a time":      {503, 4, "99999999", time.Minute},
+		"two tries' time":      {503, 2, "40", 40 * time.Second},
+		"too long a time":      {503, 1, "99999999", 0},
 		"time is not a number": {503, 4, "soon", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -407,12 +408,12 @@ func TestSlowTransfer(t *testing.T) {
 			opts := HTTPOptions{now: func() time.Time { return clock }}
 			opts.setDefaults()
 			src := &HTTPSource{opts: opts}
-			body := src.watch(&dripping{&clock, c.each, c.each * 1000}, func(error) {})
+			body := src.watch(&patience{}, &dripping{&clock, c.each, c.each * 1000}, func(error) {})
 			_, err := io.Copy(io.Discard, body)
 			if errors.Is(err, ErrTooSlow) != c.slow {
 				t.Errorf("error %v", err)
 			}
-			if spent := clock.Sub(epoch); c.slow && spent > 90*time.Second {
+			if spent := clock.Sub(epoch); c.slow && spent > 60*time.Second {
 				t.Errorf("noticed after %s", spent)
 			}
 		})

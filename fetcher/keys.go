@@ -25,6 +25,25 @@ type signers struct {
 	id        string               // equal for the same keys and threshold, whatever their ids
 }
 
+// excludes tells whether s no longer takes what all of the signers before were
+// enough for: one of their keys is gone, or more of them are needed. Thieves who had
+// enough keys before may not have them now.
+func (s *signers) excludes(before *signers) bool {
+	if s.threshold > before.threshold {
+		return true
+	}
+	left := map[string]bool{}
+	for _, k := range s.keys {
+		left[k.material] = true
+	}
+	for _, k := range before.keys {
+		if !left[k.material] {
+			return true
+		}
+	}
+	return false
+}
+
 // publicKey verifies signatures of one key. Material identifies the key whatever
 // record it came in.
 type publicKey struct {

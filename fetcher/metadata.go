@@ -38,9 +38,10 @@ type signature struct {
 	sig   []byte // nil if not hex
 }
 
-// parseDocument scans and decodes the envelope and the common fields.
-func parseDocument(data []byte, role string) (*document, error) {
-	tree, err := scan(data)
+// parseDocument scans and decodes the envelope and the common fields. vouched says that data
+// has a hash that was signed, or was verified before.
+func parseDocument(data []byte, role string, vouched bool) (*document, error) {
+	tree, err := scan(data, vouched)
 	if err != nil {
 		return nil, &VerifyError{Role: role, Err: err}
 	}
@@ -128,7 +129,7 @@ type root struct {
 }
 
 func parseRoot(data []byte) (*root, error) {
-	doc, err := parseDocument(data, "root")
+	doc, err := parseDocument(data, "root", false)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +175,7 @@ type timestamp struct {
 }
 
 func parseTimestamp(data []byte) (*timestamp, error) {
-	doc, err := parseDocument(data, "timestamp")
+	doc, err := parseDocument(data, "timestamp", false)
 	if err != nil {
 		return nil, err
 	}
@@ -196,8 +197,8 @@ type snapshot struct {
 	meta map[string]fileMeta // by role name
 }
 
-func parseSnapshot(data []byte) (*snapshot, error) {
-	doc, err := parseDocument(data, "snapshot")
+func parseSnapshot(data []byte, vouched bool) (*snapshot, error) {
+	doc, err := parseDocument(data, "snapshot", vouched)
 	if err != nil {
 		return nil, err
 	}
@@ -228,8 +229,8 @@ type targets struct {
 	delegations *delegations
 }
 
-func parseTargets(data []byte, role string) (*targets, error) {
-	doc, err := parseDocument(data, role)
+func parseTargets(data []byte, role string, vouched bool) (*targets, error) {
+	doc, err := parseDocument(data, role, vouched)
 	if err != nil {
 		return nil, err
 	}

@@ -113,6 +113,17 @@ func (m *Mirrors) worked(x *mirror, n int64, took time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	x.strikes = max(0, x.strikes-1)
+	x.learn(n, took)
+}
+
+// measured notes the rate of a transfer of which nobody knows yet whether it is right.
+func (m *Mirrors) measured(x *mirror, n int64, took time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	x.learn(n, took)
+}
+
+func (x *mirror) learn(n int64, took time.Duration) {
 	if n < rateSample {
 		return
 	}
@@ -179,13 +190,22 @@ func (c *Client) mirrors() *Mirrors {
 	return NewMirrors(c.source)
 }
 
-// each asks one mirror after the other until try succeeds. An error of try that
-// is final, or the fault of neither mirror nor repository, is returned at once.
-func (c *Client) each(ctx context.Context, size int64, try func(*Mirrors, *mirror) (final bool, err error)) error {
+// each asks one mirror after the other until try succeeds, and then those again that were left for
+// being slow. An error of try that is final, or the fault of neither mirror nor repository, is
+// returned at once.
+func (c *Client) each(ctx context.Context, size int64, try func(*Mirrors, *mirror, *haste) (final bool, err error)) error {
 	m := c.mirrors()
 	var failed failures
-	for _, x := range m.order(size) {
-		final, err := try(m, x)
+	queue := m.order(size)
+	h := &haste{others: len(queue), rates: map[*mirror]float64{}}
+	for len(queue) > 0 {
+		x := h.next(&queue)
+		final, err := try(m, x, h)
+		if errors.Is(err, errSlower) {
+			c.debug("mirror is slow", "mirror", x.label)
+			queue = append(queue, x)
+			continue
+		}
 		if err == nil || final || !elsewhere(ctx, err) {
 			return err
 		}

@@ -57,7 +57,7 @@ func (u *update) nextRoot(last *root) (next *root, err error) {
 	var none []*mirror
 	object := wanted{name: layout.Root(last.version + 1), role: "root", limit: u.opts.Limits.Root}
 	err = u.ask(func(m *Mirrors, x *mirror) (done bool, err error) {
-		_, _, err = u.fetchFrom(u.ctx, m, x, object, Request{}, func(data []byte, _ string) (err error) {
+		_, _, err = u.fetchFrom(u.ctx, m, x, nil, object, Request{}, func(data []byte, _ string) (err error) {
 			next, err = verifyNextRoot(data, last)
 			return err
 		})
@@ -134,7 +134,7 @@ func (u *update) stampFrom(m *Mirrors, x *mirror, old *timestamp) (s stamp, err 
 		req.ETag = u.floor.ETag
 	}
 	object := wanted{name: layout.Timestamp, role: "timestamp", limit: u.opts.Limits.Timestamp}
-	_, _, err = u.fetchFrom(u.ctx, m, x, object, req, func(data []byte, tag string) error {
+	_, _, err = u.fetchFrom(u.ctx, m, x, nil, object, req, func(data []byte, tag string) error {
 		if data == nil {
 			data, tag = old.data, req.ETag
 		}

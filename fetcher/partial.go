@@ -3,6 +3,7 @@
 package fetcher
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -30,11 +31,12 @@ type partial struct {
 	sums    digests
 	proven  bool // who writes it verifies the same hash: sums learn nothing
 	release func() error
+	lasting bool // it stays for the next run if this one is cut off
 }
 
 // partialFor opens the file in which a download of t goes on. Of several at the
 // same time one is kept across runs and the others are not.
-func (c *Client) partialFor(t *Target, dest string) (*partial, error) {
+func (c *Client) partialFor(ctx context.Context, t *Target, dest string) (*partial, error) {
 	sums, err := newDigests(t.Hashes)
 	if err != nil {
 		return nil, &VerifyError{Role: t.Role, Target: t.Name, Err: err}
@@ -49,12 +51,12 @@ func (c *Client) partialFor(t *Target, dest string) (*partial, error) {
 	}
 	release, err := durable.TryLock(filepath.Join(dir, "lock"))
 	if errors.Is(err, durable.ErrLocked) {
-		return p, p.create(filepath.Join(dir, t.hash()[:16]))
+		return p, c.temporary(ctx, p, t.hash()[:16])
 	}
 	if err != nil {
 		return nil, local(dir, err)
 	}
-	p.release = release
+	p.release, p.lasting = release, true
 	p.path = filepath.Join(dir, t.hash()+unverified)
 	c.sweepOld(dir, func(name string) bool { return notLock(name) && name != filepath.Base(p.path) })
 	if err := p.resume(t.Length); err != nil {
@@ -62,6 +64,17 @@ func (c *Client) partialFor(t *Target, dest string) (*partial, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// temporary makes a new private file among the partial ones, which no sweep takes away before the partial is closed.
+func (c *Client) temporary(ctx context.Context, p *partial, name string) (err error) {
+	if p.release, err = c.store.share(ctx); err != nil {
+		return err
+	}
+	if err = p.create(filepath.Join(c.store.path(partialDir), name)); err != nil {
+		p.close()
+	}
+	return err
 }
 
 // create makes a new private file beside path.

@@ -35,8 +35,12 @@ type trusted struct {
 // cannot hide for longer what another has.
 func (c *Client) Refresh(ctx context.Context) (err error) {
 	defer guard(&err)
-	c.refreshing.Lock()
-	defer c.refreshing.Unlock()
+	select {
+	case c.refreshing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-c.refreshing }()
 	unlock, err := c.store.lock(ctx)
 	if err != nil {
 		return err
@@ -82,6 +86,7 @@ func (c *Client) newUpdate(ctx context.Context) *update {
 
 // refresh compares all mirrors if that is due or if the preferred one is not enough.
 func (c *Client) refresh(ctx context.Context) (*trusted, error) {
+	ctx = c.walking(ctx)
 	u := c.newUpdate(ctx)
 	u.at = u.instant()
 	several := len(c.mirrors().mirrors) > 1
@@ -206,26 +211,72 @@ func (u *update) storeRoot() error {
 	return u.store.setFloor(u.floor)
 }
 
-// dropRotated is specification 5.3.11: versions seen under other keys of timestamp
-// or snapshot bind no longer, so that a fast-forward attack can be undone. It
-// compares with what is stored and not with the previous root, so that a crash between
-// the two steps does no harm.
+// dropRotated is specification 5.3.11: versions seen under keys of timestamp or
+// snapshot that were revoked since bind no longer, so that a fast-forward attack can
+// be undone. It compares with the root that the floor was last held against and not with
+// the previous one, so that a crash between the two steps does no harm.
 func (u *update) dropRotated() error {
-	keys := u.root.roles["timestamp"].id + u.root.roles["snapshot"].id
-	if u.floor.Keys == keys {
+	first, revoked := u.floor.Keys == "", u.revoked()
+	u.floor.Keys, u.floor.Under = u.root.online(), u.root.version
+	if !first && !revoked {
 		return nil
 	}
-	if u.floor.Keys != "" {
-		u.debug("keys of timestamp or snapshot changed", "root", u.root.version)
+	if revoked {
+		u.debug("keys of timestamp or snapshot were revoked", "root", u.root.version)
 		for _, name := range []string{"timestamp.json", "snapshot.json"} {
 			if err := u.store.remove(name); err != nil {
 				return err
 			}
 		}
 	}
-	u.floor.Keys = keys
 	return u.store.setFloor(u.floor)
 }
+
+// revoked tells whether any root since the floor was written shut signers out of
+// timestamp or snapshot, even if a later one let them in again. If roots of that time are
+// lost, any difference counts.
+func (u *update) revoked() bool {
+	if u.floor.Keys == "" {
+		return false
+	}
+	chain := u.rootsSince(u.floor)
+	if chain == nil {
+		return u.floor.Keys != u.root.online()
+	}
+	for i, next := range chain[1:] {
+		for _, role := range []string{"timestamp", "snapshot"} {
+			if next.roles[role].excludes(chain[i].roles[role]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// rootsSince returns the verified roots from the one that the floor was last held
+// against, or nil if that is not known. A program that is shipped with a newer root finds
+// the older ones where they were stored.
+func (u *update) rootsSince(f floor) []*root {
+	chain := u.roots
+	for v := u.first.version - 1; v >= f.Under; v-- {
+		older, err := parseRoot(u.store.read(rootFile(v), u.opts.Limits.Root))
+		if err != nil {
+			return nil
+		}
+		if _, err := verifyNextRoot(chain[0].data, older); err != nil {
+			return nil
+		}
+		chain = append([]*root{older}, chain...)
+	}
+	chain = chain[f.Under-chain[0].version:]
+	if chain[0].online() != f.Keys {
+		return nil
+	}
+	return chain
+}
+
+// online is equal for the same keys and thresholds of timestamp and snapshot.
+func (r *root) online() string { return r.roles["timestamp"].id + r.roles["snapshot"].id }
 
 // updateTimestamp is specification 5.4.
 func (u *update) updateTimestamp() error {
@@ -282,7 +333,7 @@ func (u *update) updateSnapshot() error {
 
 func (u *update) storedSnapshot() *snapshot {
 	data := u.store.read("snapshot.json", u.opts.Limits.Metadata)
-	old, err := parseSnapshot(data)
+	old, err := parseSnapshot(data, true)
 	if err != nil || u.root.roles["snapshot"].verify(old.document) != nil {
 		return nil
 	}

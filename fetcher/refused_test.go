@@ -4,11 +4,15 @@ package fetcher
 
 import (
 	"bytes"
+	"context"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/waybill-project/waybill/repo/layout"
 )
@@ -94,5 +98,52 @@ func TestOneOfSeveralMirrorsIsNotAskedAgain(t *testing.T) {
 	}
 	if *asked != 1 || !strings.Contains(strings.Join(other.asked(), " "), object) {
 		t.Errorf("asked %d times", *asked)
+	}
+}
+
+// Bad copies do not give a slow server more time: all tries for an object share its patience.
+func TestBadCopiesShareOnePatience(t *testing.T) {
+	s := newSim(t)
+	n := 0
+	spoiler := wire(func(conn net.Conn, object string, data []byte) {
+		head(conn, len(data))
+		if object == layout.Timestamp {
+			n++
+			data = spoilt(data, n)
+		}
+		dribble(conn, data, len(data)/24+1, time.Second)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		src, stop := spoiler.source(t, s)
+		defer stop()
+		start := time.Now()
+		wantClass(t, s.endpoint().over(src).Refresh(context.Background()), "network", ErrTooSlow)
+		if took := time.Since(start); n != 3 || took > time.Minute {
+			t.Errorf("%d copies in %v", n, took)
+		}
+	})
+}
+
+// A walk gains a second for a file that was accepted, and none for a copy that was refused.
+func TestBadCopiesGiveTheWalkNoTime(t *testing.T) {
+	s, e := downloadSim(t, pattern(10))
+	object := wanted{name: layout.Timestamp, role: "timestamp", limit: 4 << 10}
+	asked := s.spoil(object.name, spoilt(s.objects[object.name], 0), spoilt(s.objects[object.name], 1), spoilt(s.objects[object.name], 2))
+	c := e.over(s)
+	ctx, m := c.walking(t.Context()), c.mirrors()
+	walk := allowanceOf(ctx, m.mirrors[0])
+	walk.left = 0
+	good := sum256(s.objects[object.name])
+	accept := func(data []byte, _ string) error {
+		if sum256(data) != good {
+			return &VerifyError{Role: "timestamp", Err: ErrSignature}
+		}
+		return nil
+	}
+	for _, want := range []time.Duration{0, time.Second} {
+		_, _, err := c.fetchFrom(ctx, m, m.mirrors[0], nil, object, Request{}, accept)
+		if walk.left != want || (err == nil) != (want > 0) {
+			t.Errorf("%v more after %d requests: %v", walk.left, *asked, err)
+		}
 	}
 }

@@ -30,8 +30,9 @@ type Transport struct {
 	opts   TransportOptions
 	shelf  shelf
 
-	turn chan struct{} // held while metadata is brought up to date
-	at   time.Time     // when it was
+	turn  chan struct{} // held while metadata is brought up to date
+	at    time.Time     // when it was
+	slots chan struct{} // held by what ServeHTTP serves
 }
 
 // TransportOptions are all optional.
@@ -45,9 +46,17 @@ type TransportOptions struct {
 	MaxOpen int
 }
 
+// Strangers may be behind ServeHTTP. Each file that they are reading takes its length on disk, so that there are only so many
+// at a time, and a reader that takes less than 64 KiB in a minute is let go.
+const (
+	maxServed = 32
+	sendStall = time.Minute
+	sendShare = 64 << 10
+)
+
 // NewTransport makes a Transport that reads from client. Close it when it is done with.
 func NewTransport(client *Client, opts *TransportOptions) (*Transport, error) {
-	t := &Transport{client: client, turn: make(chan struct{}, 1)}
+	t := &Transport{client: client, turn: make(chan struct{}, 1), slots: make(chan struct{}, maxServed)}
 	if opts != nil {
 		t.opts = *opts
 	}
@@ -89,11 +98,18 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // ServeHTTP implements http.Handler. Where RoundTrip returns an error it answers 502, or 503 if
-// the fault is local, with the class of the error in one line.
+// the fault is local, with the class of the error in one line. 32 requests are served at a time; others wait.
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	select {
+	case t.slots <- struct{}{}:
+		defer func() { <-t.slots }()
+	case <-r.Context().Done():
+		return
+	}
 	resp, err := t.answer(r)
 	if err != nil {
-		t.client.warn("request not served", "path", r.URL.Path, "error", err)
+		name, _ := t.target(r) // and not the path, which may hold a token
+		t.client.warn("request not served", "target", name, "error", err)
 		status := http.StatusBadGateway
 		if Class(err) == "local" {
 			status = http.StatusServiceUnavailable
@@ -108,8 +124,27 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(resp.StatusCode)
 	if r.Method != http.MethodHead {
-		_, _ = pour(w, resp.Body)
+		out := &sending{ResponseController: http.NewResponseController(w), w: w}
+		_, _ = pour(out, resp.Body)
+		_ = out.SetWriteDeadline(time.Time{})
 	}
+}
+
+// sending gives up on a reader that stands still.
+type sending struct {
+	*http.ResponseController
+	w    io.Writer
+	left int // bytes of the share that the deadline is for
+}
+
+func (s *sending) Write(p []byte) (int, error) {
+	if s.left -= len(p); s.left < 0 {
+		s.left = sendShare - len(p)
+		if err := s.SetWriteDeadline(time.Now().Add(sendStall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return 0, err
+		}
+	}
+	return s.w.Write(p)
 }
 
 // answer is nil only with an error. Its body is never nil.
@@ -175,13 +210,17 @@ func (t *Transport) refresh(ctx context.Context) error {
 // valid tells whether what is trusted has not expired since it was verified.
 func (c *Client) valid(now time.Time) bool {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	t := c.trusted
-	c.mu.Unlock()
 	if t == nil {
 		return false
 	}
 	at := instant{time: now}
-	for _, doc := range []*document{t.root.document, t.timestamp.document, t.snapshot.document, t.targets.document} {
+	used := []*document{t.root.document, t.timestamp.document, t.snapshot.document, t.targets.document}
+	for _, delegated := range c.edges {
+		used = append(used, delegated.document)
+	}
+	for _, doc := range used {
 		if c.fresh(doc, at) != nil {
 			return false
 		}
@@ -213,7 +252,7 @@ func (t *Transport) serve(r *http.Request, target *Target) (*http.Response, erro
 	if r.Method == http.MethodHead || part.length == 0 {
 		return resp, nil
 	}
-	f, err := t.shelf.take(r.Context(), target.hash(), func() (*File, error) { return t.client.OpenVerified(r.Context(), target) })
+	f, err := t.shelf.take(r.Context(), target.claim(), func() (*File, error) { return t.client.OpenVerified(r.Context(), target) })
 	if err != nil {
 		return nil, err
 	}

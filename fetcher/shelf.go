@@ -4,6 +4,7 @@ package fetcher
 
 import (
 	"context"
+	"fmt"
 	"sync"
 )
 
@@ -21,15 +22,20 @@ type shelf struct {
 type shelved struct {
 	*File
 	shelf  *shelf
-	hash   string
+	claim  string
 	making chan struct{}
 	users  int
 }
 
-// take returns the file of a hash, and makes it if it is not there. Of several that want it one
+// claim is all that a file was verified against: the same hash may be listed with another length or second hash.
+func (t *Target) claim() string {
+	return fmt.Sprint(t.Length, t.Hashes) // keys are printed in order
+}
+
+// take returns the file of a claim, and makes it if it is not there. Of several that want it one
 // makes it; if that one fails, the next one tries. Call back when done.
-func (s *shelf) take(ctx context.Context, hash string, fill func() (*File, error)) (*shelved, error) {
-	e := s.place(hash)
+func (s *shelf) take(ctx context.Context, claim string, fill func() (*File, error)) (*shelved, error) {
+	e := s.place(claim)
 	select {
 	case e.making <- struct{}{}:
 	case <-ctx.Done():
@@ -51,18 +57,18 @@ func (s *shelf) take(ctx context.Context, hash string, fill func() (*File, error
 	return e, nil
 }
 
-// place finds or makes the place of a hash and counts a user.
-func (s *shelf) place(hash string) *shelved {
+// place finds or makes the place of a claim and counts a user.
+func (s *shelf) place(claim string) *shelved {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, e := range s.kept {
-		if e.hash == hash {
+		if e.claim == claim {
 			s.kept = append(append(s.kept[:i:i], s.kept[i+1:]...), e)
 			e.users++
 			return e
 		}
 	}
-	e := &shelved{shelf: s, hash: hash, making: make(chan struct{}, 1), users: 1}
+	e := &shelved{shelf: s, claim: claim, making: make(chan struct{}, 1), users: 1}
 	s.kept = append(s.kept, e)
 	return e
 }

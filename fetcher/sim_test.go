@@ -175,7 +175,7 @@ func signAs(t *testing.T, signed map[string]any, keys ...*simKey) []byte {
 }
 
 func signRaw(t *testing.T, raw []byte, keys ...*simKey) []byte {
-	tree, err := scan(raw)
+	tree, err := scan(raw, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,7 +382,7 @@ func (e *endpoint) have(want map[string]int64) {
 		data := e.client().store.read(roleFile(role), 1<<20)
 		var got int64
 		if data != nil {
-			doc, err := parseDocument(data, role)
+			doc, err := parseDocument(data, role, true)
 			if err != nil {
 				e.t.Errorf("stored %s: %v", role, err)
 				continue

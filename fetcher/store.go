@@ -25,7 +25,7 @@ import (
 //	floor                                               see type floor
 //	mirrors                                             see type standing
 //	blobs/HASH partial/HASH.unverified                  small documents; downloads under way
-//	lock partial/lock                                   never removed
+//	lock partial/lock busy                              never removed; see lock, partialFor and share
 //
 // What cannot be read counts as absent, so that damage heals by itself.
 type store struct {
@@ -169,12 +169,33 @@ func (s *store) lock(ctx context.Context) (unlock func(), err error) {
 	return func() { _ = release() }, nil
 }
 
-// sweep removes temporary files that a crash left. Call it under the lock.
+// share keeps sweep from taking away what the caller is making in partial and blobs.
+func (s *store) share(ctx context.Context) (done func() error, err error) {
+	if s.mem != nil {
+		return func() error { return nil }, nil
+	}
+	path := s.path(busyFile)
+	done, err = durable.Share(ctx, path)
+	if err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("lock %s: %w", path, ctx.Err())
+	}
+	return done, local(path, err)
+}
+
+const busyFile = "busy"
+
+// sweep removes temporary files that a crash left. Call it under the lock. It waits for nobody: while somebody
+// is making a file, there or in another process, the next one does it.
 func (s *store) sweep() error {
 	if s.mem != nil {
 		return nil
 	}
-	for _, dir := range []string{s.dir, s.path("roots")} {
+	dirs := []string{s.dir, s.path("roots")}
+	if done, err := durable.TryLock(s.path(busyFile)); err == nil {
+		defer done()
+		dirs = append(dirs, s.path(partialDir), s.path("blobs"))
+	}
+	for _, dir := range dirs {
 		if err := durable.CleanTemps(s.fs, dir); err != nil {
 			return local(dir, err)
 		}
@@ -184,12 +205,13 @@ func (s *store) sweep() error {
 
 // floor is what must not be forgotten and is in none of the other files.
 type floor struct {
-	Root int64     `json:"root"`           // version of the newest root that was trusted
-	Keys string    `json:"keys"`           // whose timestamp and snapshot are stored
-	Time time.Time `json:"time"`           // of the last complete update
-	ETag string    `json:"etag,omitempty"` // of the timestamp whose SHA-256 is Of
-	Of   string    `json:"of,omitempty"`
-	From string    `json:"from,omitempty"` // which of several mirrors gave it
+	Root  int64     `json:"root"`            // version of the newest root that was trusted
+	Keys  string    `json:"keys"`            // whose timestamp and snapshot are stored
+	Under int64     `json:"under,omitempty"` // version of the root that had these keys; Root if it is left out, as it once was
+	Time  time.Time `json:"time"`            // of the last complete update
+	ETag  string    `json:"etag,omitempty"`  // of the timestamp whose SHA-256 is Of
+	Of    string    `json:"of,omitempty"`
+	From  string    `json:"from,omitempty"` // which of several mirrors gave it
 }
 
 // floorFile holds a line of JSON and its SHA-256, so that damage makes it absent
@@ -201,6 +223,9 @@ func (s *store) floor() floor {
 	data, sum, _ := bytes.Cut(s.read(floorFile, 4<<10), []byte("\n"))
 	if string(bytes.TrimSpace(sum)) != sum256(data) || json.Unmarshal(data, &f) != nil {
 		return floor{}
+	}
+	if f.Under == 0 || f.Under > f.Root {
+		f.Under = f.Root
 	}
 	return f
 }

@@ -12,7 +12,7 @@ import (
 
 // readTar reads the headers of a tar file and skips the contents.
 func (c *contents) readTar(f io.ReaderAt, size int64) error {
-	in := io.NewSectionReader(f, 0, size)
+	in := &metered{SectionReader: io.NewSectionReader(f, 0, size), left: maxIndexBytes}
 	r := tar.NewReader(in)
 	for {
 		h, err := r.Next()
@@ -26,6 +26,22 @@ func (c *contents) readTar(f io.ReaderAt, size int64) error {
 			return err
 		}
 	}
+}
+
+// metered bounds what is read for the index, as headers without entries are not counted otherwise. What is
+// skipped is not read.
+type metered struct {
+	*io.SectionReader
+	left int64
+}
+
+func (m *metered) Read(p []byte) (int, error) {
+	if m.left <= 0 {
+		return 0, refuse("more than %d bytes of headers", maxIndexBytes)
+	}
+	n, err := m.SectionReader.Read(p)
+	m.left -= int64(n)
+	return n, err
 }
 
 func (c *contents) tarEntry(h *tar.Header, in io.Seeker, size int64) error {

@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 )
 
 const (
-	maxRestarts  = 2   // from the first byte, at one mirror
-	maxTransfers = 100 // that each bring something
+	maxRestarts  = 2       // from the first byte, at one mirror
+	maxTransfers = 100     // that break off, at one mirror
+	progress     = 4 << 10 // bytes; a transfer that breaks off with fewer came to nothing
 
 	// A mirror is left for another one if it was given this long, has that much
 	// time to go, and the other one would end in less than half of it.
@@ -35,9 +37,10 @@ type transfer struct {
 
 // pace is what a mirror did for this file.
 type pace struct {
-	bytes  int64
-	waited time.Duration
-	left   bool // once, for a quicker one
+	patience patience
+	bytes    int64
+	waited   time.Duration
+	left     bool // once, for a quicker one
 }
 
 // errSlower ends a transfer so that another mirror goes on with it.
@@ -53,42 +56,45 @@ func (c *Client) newTransfer(t *Target, name string, p *partial) *transfer {
 	return x
 }
 
+// stint is what the mirror at work has done since it was its turn.
+type stint struct {
+	restarts, transfers, idle int
+	fetched                   int64
+}
+
 func (x *transfer) run(ctx context.Context) error {
 	var failed failures
-	idle, restarts := 0, 0
-	for range maxTransfers {
+	var at stint
+	for {
 		before := x.fetched
 		err := x.once(ctx)
+		got := x.fetched - before
+		at.fetched += got
 		switch again := err != nil && x.again(ctx, err); {
 		case err == nil:
 			x.credit()
 			return nil
 		case errors.Is(err, errSlower):
 			x.partial.kept = true
+			at = stint{}
 			continue
-		case again && restarts < maxRestarts:
-			restarts++
+		case again && at.restarts < maxRestarts:
+			at.restarts++
 			x.apart = true
 			if err := x.reset(); err != nil {
 				return err
 			}
 			continue
-		case broken(ctx, err):
-			if idle++; x.fetched > before {
-				idle = 0
-			}
-			if idle < x.tries() {
-				x.partial.kept = true
-				x.debug("transfer broke off", "target", x.target.Name, "have", x.partial.have, "error", err)
-				continue
-			}
+		case broken(ctx, err) && x.patient(&at, got):
+			x.partial.kept = true
+			x.debug("transfer broke off", "target", x.target.Name, "have", x.partial.have, "error", err)
+			continue
 		}
 		if final := x.next(ctx, err, &failed); final != nil {
 			return final
 		}
-		idle, restarts = 0, 0
+		at = stint{}
 	}
-	return &SourceError{x.name, errors.New("transfer breaks off again and again")}
 }
 
 // again tells whether the whole may come well from the first byte on: after what an earlier
@@ -104,9 +110,19 @@ func (x *transfer) again(ctx context.Context, err error) bool {
 	return !x.refused.before(got) && x.refused.again(ctx, err, got)
 }
 
-// tries is how often in a row a mirror may break off without a byte.
-func (x *transfer) tries() int {
-	if len(x.queue) > 1 {
+// patient tells whether a mirror whose transfer broke off may go on: not if hardly anything came several times in a row, and
+// not once it has sent the file several times over.
+func (x *transfer) patient(at *stint, got int64) bool {
+	at.transfers++
+	if at.idle++; got >= progress {
+		at.idle = 0
+	}
+	return at.idle < tries(x.mirrors) && at.transfers < maxTransfers && at.fetched/(maxRestarts+1) < x.target.Length
+}
+
+// tries is how often in a row a mirror may break off: the next one is the better try.
+func tries(m *Mirrors) int {
+	if len(m.mirrors) > 1 {
 		return attempts / 2
 	}
 	return attempts
@@ -139,14 +155,17 @@ func (x *transfer) reset() error {
 	return x.partial.reset()
 }
 
-// credit tells the mirrors that what they brought has verified.
+// credit tells the mirrors that what they brought has verified. Those that were given up keep the strike for that.
 func (x *transfer) credit() {
 	measured := false
 	for m, p := range x.paces {
-		if p.bytes > 0 {
-			x.mirrors.worked(m, p.bytes, p.waited)
-			measured = measured || p.bytes >= rateSample
+		if p.bytes == 0 {
+			continue
 		}
+		if x.mirrors.measured(m, p.bytes, p.waited); slices.Contains(x.queue, m) {
+			x.mirrors.worked(m, 0, 0)
+		}
+		measured = measured || p.bytes >= rateSample
 	}
 	x.remember(x.mirrors, measured)
 }
@@ -158,7 +177,8 @@ func (x *transfer) once(ctx context.Context) error {
 	}
 	p, t := x.partial, x.target
 	if p.have < t.Length || !p.kept {
-		resp, err := x.open(ctx, x.mirrors, x.queue[0], x.name, Request{Offset: p.have})
+		at := x.queue[0]
+		resp, err := x.open(patiently(ctx, &x.paces[at].patience), x.mirrors, at, x.name, Request{Offset: p.have})
 		if err != nil {
 			return err
 		}

@@ -107,7 +107,7 @@ func verifySnapshot(data []byte, r *root, want fileMeta, old *snapshot) (*snapsh
 	if err := want.check(data, "snapshot"); err != nil {
 		return nil, err
 	}
-	s, err := parseSnapshot(data)
+	s, err := parseSnapshot(data, want.hashes != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func verifyTargets(data []byte, role string, by *signers, want fileMeta) (*targe
 	if err := want.check(data, role); err != nil {
 		return nil, err
 	}
-	t, err := parseTargets(data, role)
+	t, err := parseTargets(data, role, want.hashes != nil)
 	if err != nil {
 		return nil, err
 	}

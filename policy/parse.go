@@ -23,7 +23,7 @@ import (
 var (
 	keyName         = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
 	fingerprintForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	formats         = []string{defaultFormat}
+	formats         = []string{defaultFormat, "bsdiff4"}
 	topLevel        = []string{metadata.ROOT, metadata.TARGETS, metadata.SNAPSHOT, metadata.TIMESTAMP}
 	delegated       = []string{RoleChannels, RoleDeltas}
 )

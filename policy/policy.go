@@ -26,7 +26,7 @@
 //	  deltas:    {keys: [online], threshold: 1, expires: 30d}
 //	products:              # optional
 //	  app: {channels: [stable, beta], platforms: [linux-amd64]}
-//	deltas: {from_last: 3, min_saving: 20%, max_memory: 2GiB, max_time: 5m, formats: [bsdiff4]}
+//	deltas: {from_last: 3, min_saving: 20%, max_memory: 2GiB, max_time: 5m, formats: [waybill1]}
 //	retention: {keep_releases: 10, grace: 30d}
 //
 // public is a path relative to the file, or the text of a PEM block. private is a
@@ -76,7 +76,7 @@ const (
 	minGrace      = time.Hour
 	maxKeys       = 256
 	day           = 24 * time.Hour
-	defaultFormat = "bsdiff4"
+	defaultFormat = "waybill1"
 )
 
 // Policy is what must be true of a repository.

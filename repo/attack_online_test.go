@@ -196,6 +196,7 @@ func TestAttackerUsesUpAllNumbersAndTheRotationStartsAnew(t *testing.T) {
 			}
 		})
 	}
+	t.Logf("figure D14: after each of %d thefts of the online key clients, new or led astray, are well after one refresh; bound 1", len(tests))
 }
 
 func TestAttackerOffersWhatNobodySignedAndTheNextReleaseDropsIt(t *testing.T) {

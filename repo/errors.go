@@ -26,6 +26,9 @@ var (
 	// ErrUnknown means that a product, channel, platform, version or target is
 	// not there.
 	ErrUnknown = errors.New("not in the repository")
+	// ErrNoRole means that the repository still has a delegated role that left the
+	// policy. Stage what the policy asks for first.
+	ErrNoRole = errors.New("the policy has no role")
 	// ErrInvalid means that what was asked for breaks a rule of the repository.
 	ErrInvalid = errors.New("not allowed")
 )

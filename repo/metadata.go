@@ -200,6 +200,14 @@ func (a authority) same(b authority) bool {
 	return true
 }
 
+// excludes tells whether a no longer takes what all of the keys of b were enough for, as
+// clients do that drop what they saw: a key is gone, or more of them are needed.
+func (a authority) excludes(b authority) bool {
+	return a.threshold > b.threshold || slices.ContainsFunc(b.ids, func(id string) bool {
+		return b.keys[id] != nil && !slices.ContainsFunc(a.ids, func(own string) bool { return sameKey(a.keys[own], b.keys[id]) })
+	})
+}
+
 // verify runs go-tuf's own check of the threshold over metadata.
 func (a authority) verify(role string, data []byte) error {
 	md, err := parse(role, data)

@@ -74,7 +74,7 @@ func (p *publication) forgotten() bool {
 		return false
 	}
 	for _, role := range []string{metadata.SNAPSHOT, metadata.TIMESTAMP} {
-		if !rootAuthority(p.handover.root, role).same(rootAuthority(p.handover.newRoot, role)) {
+		if rootAuthority(p.handover.newRoot, role).excludes(rootAuthority(p.handover.root, role)) {
 			return true
 		}
 	}

@@ -129,5 +129,5 @@ func (r *Repo) lifetime(role string) (time.Duration, error) {
 	if p, ok := r.policy.Delegations[role]; ok {
 		return p.Expires, nil
 	}
-	return 0, fmt.Errorf("the policy has no role %s", role)
+	return 0, fmt.Errorf("%w %s", ErrNoRole, role)
 }

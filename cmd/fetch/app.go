@@ -85,7 +85,7 @@ func (a *app) help(c *cobra.Command, _ []string) {
 		text = c.Short
 	}
 	fmt.Fprintf(a.stdout, "%s\n\n%s", strings.TrimSpace(text), c.UsageString())
-	fmt.Fprintf(a.stdout, "\nEXIT STATUS:\n%s", exitHelp(c))
+	fmt.Fprintf(a.stdout, "\nEXIT STATUS:\n%s", cli.ExitHelp(exitsOf(c.Name())...))
 }
 
 // state is the state folder, as an absolute path.

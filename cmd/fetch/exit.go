@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -200,16 +199,4 @@ func exitsOf(verb string) []int {
 		return append(repository, cli.Refused, cli.NoSuch)
 	}
 	return nil
-}
-
-// exitHelp is the part of a verb's help about its exit status.
-func exitHelp(c *cobra.Command) string {
-	codes := append(exitsOf(c.Name()), cli.OK, cli.Failure, cli.Usage, cli.Interrupted)
-	var b strings.Builder
-	for _, e := range cli.ExitCodes() {
-		if slices.Contains(codes, e.Code) {
-			fmt.Fprintf(&b, "  %-4d %s\n", e.Code, e.Meaning)
-		}
-	}
-	return b.String()
 }

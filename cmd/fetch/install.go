@@ -42,7 +42,7 @@ func (a *app) update(c *cobra.Command, from string, opts update.UpdateOptions, e
 	outcome, err := u.Update(c.Context(), &opts)
 	if err != nil {
 		a.noteLeft(outcome)
-		return fromBundle(from, err)
+		return tried(fromBundle(from, err), outcome)
 	}
 	a.sayOutcome(outcome)
 	if err := a.object(outcome); err != nil {

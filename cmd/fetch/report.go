@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -128,19 +127,20 @@ func wayText(way string) string {
 	return way
 }
 
-// errorLine is what --json prints for an error, on one line.
-func errorLine(err error) any {
-	type body struct {
-		Code    int    `json:"code"`
-		Class   string `json:"class"`
-		Message string `json:"message"`
-		Hint    string `json:"hint,omitempty"`
-	}
-	b := body{Code: cli.Failure, Message: err.Error()}
-	var known *cli.Error
-	if errors.As(err, &known) {
-		b.Code, b.Hint = known.Code, known.Hint
-	}
-	b.Class = cli.Class(b.Code)
-	return map[string]body{"error": b}
+// triedError is a failed update with the ways that it tried, for --json.
+type triedError struct {
+	error
+	left []update.Left
 }
+
+func tried(err error, o *update.Outcome) error {
+	if o == nil || len(o.Left) == 0 {
+		return err
+	}
+	return &triedError{err, o.Left}
+}
+
+func (e *triedError) Unwrap() error { return e.error }
+
+// Details are what cli.ErrorObject adds.
+func (e *triedError) Details() any { return map[string]any{"left": e.left} }

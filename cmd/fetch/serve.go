@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -72,26 +73,30 @@ func (a *app) serve(c *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return err
 	}
-	base := "/"
-	if f.token {
-		base = "/" + strings.ToLower(rand.Text()) + "/"
-	}
-	transport, err := fetcher.NewTransport(u.Client(), &fetcher.TransportOptions{Base: base, MaxAge: f.maxAge})
+	transport, err := fetcher.NewTransport(u.Client(), &fetcher.TransportOptions{MaxAge: f.maxAge})
 	if err != nil {
 		return err
 	}
 	defer transport.Close()
+	var handler http.Handler = transport
+	token := ""
+	if f.token {
+		token = strings.ToLower(rand.Text())
+		handler = behind(token, handler)
+	}
 	l, at, err := listen(c, f.listen)
 	if err != nil {
 		return err
 	}
-	at.URL += strings.TrimPrefix(base, "/")
+	if token != "" {
+		at.URL += token + "/"
+	}
 	a.say("%s", at.URL)
 	if err := a.object(at); err != nil {
 		l.Close()
 		return err
 	}
-	return serveUntil(c.Context(), l, sameMachine(transport, at.Socket != ""))
+	return serveUntil(c.Context(), l, sameMachine(handler, at.Socket != ""))
 }
 
 // listen refuses every address that others can reach.
@@ -135,19 +140,28 @@ func listenUnix(path string) (net.Listener, error) {
 			return fail(err)
 		}
 	}
-	l, err := net.Listen("unix", path)
+	l, err := listenPrivate(path)
 	if err != nil {
-		return fail(err)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
 		return fail(err)
 	}
 	return l, nil
 }
 
+// behind answers only paths below the token, and does not tell by its time how much of a guess was right.
+func behind(token string, next http.Handler) http.Handler {
+	below := http.StripPrefix("/"+token, next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		guess, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		if subtle.ConstantTimeCompare([]byte(guess), []byte(token)) != 1 {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		below.ServeHTTP(w, r)
+	})
+}
+
 // sameMachine refuses what a browser sends for a web page, also for one whose name was made to
-// point at this machine.
+// point at this machine, and what nobody needs: a body, which could be made to look like another request.
 func sameMachine(next http.Handler, socket bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
@@ -156,8 +170,15 @@ func sameMachine(next http.Handler, socket bool) http.Handler {
 		}
 		ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
 		local := socket || host == "localhost" || err == nil && ip.IsLoopback()
-		if !local || r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		site := r.Header.Get("Sec-Fetch-Site")
+		if !local || r.Header.Values("Origin") != nil || site != "" && site != "none" {
 			http.Error(w, "not from this machine", http.StatusForbidden)
+			return
+		}
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+			w.Header().Set("Connection", "close")
+			http.Error(w, "a body is not wanted", http.StatusBadRequest)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -167,7 +188,7 @@ func sameMachine(next http.Handler, socket bool) http.Handler {
 // serveUntil ends without an error when it is stopped: requests under way get some seconds.
 func serveUntil(ctx context.Context, l net.Listener, handler http.Handler) error {
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, DisableGeneralOptionsHandler: true,
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()

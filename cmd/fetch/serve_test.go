@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -199,5 +200,71 @@ func TestServeListensHereOnly(t *testing.T) {
 		if !json.Valid([]byte(out.String())) {
 			t.Errorf("%s: %s", address, out.String())
 		}
+	}
+}
+
+// Requests as no client of ours writes them. Two that a careless server takes for one, or one for two, get one answer
+// and an end.
+func TestServeHostileRequests(t *testing.T) {
+	m := newMachine(t)
+	base, stop := m.serve()
+	defer stop()
+	address := strings.TrimSuffix(strings.TrimPrefix(base, "http://"), "/")
+	const here = "Host: 127.0.0.1\r\n"
+	for name, c := range map[string]struct {
+		request string
+		want    []string // statuses in order, until the connection ends
+	}{
+		"plain":                   {"GET /docs/readme.txt HTTP/1.1\r\n" + here + "Connection: close\r\n\r\n", []string{"200"}},
+		"no host":                 {"GET /docs/readme.txt HTTP/1.0\r\n\r\n", []string{"403"}},
+		"empty host":              {"GET /docs/readme.txt HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n", []string{"403"}},
+		"two hosts":               {"GET /docs/readme.txt HTTP/1.1\r\n" + here + "Host: evil.example\r\n\r\n", []string{"400"}},
+		"host in the target":      {"GET http://evil.example/docs/readme.txt HTTP/1.1\r\n" + here + "Connection: close\r\n\r\n", []string{"403"}},
+		"host with a suffix":      {"GET /docs/readme.txt HTTP/1.1\r\nHost: 127.0.0.1.evil.example\r\nConnection: close\r\n\r\n", []string{"403"}},
+		"host with a name":        {"GET /docs/readme.txt HTTP/1.1\r\nHost: a@127.0.0.1\r\nConnection: close\r\n\r\n", []string{"400"}},
+		"from another port":       {"GET /docs/readme.txt HTTP/1.1\r\n" + here + "Sec-Fetch-Site: same-site\r\nConnection: close\r\n\r\n", []string{"403"}},
+		"origin null":             {"GET /docs/readme.txt HTTP/1.1\r\n" + here + "Origin: null\r\nConnection: close\r\n\r\n", []string{"403"}},
+		"empty origin":            {"GET /docs/readme.txt HTTP/1.1\r\n" + here + "Origin:\r\nConnection: close\r\n\r\n", []string{"403"}},
+		"connect":                 {"CONNECT example.com:443 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", []string{"403"}},
+		"connect here":            {"CONNECT 127.0.0.1:22 HTTP/1.1\r\n" + here + "Connection: close\r\n\r\n", []string{"405"}},
+		"options of all":          {"OPTIONS * HTTP/1.1\r\n" + here + "Connection: close\r\n\r\n", []string{"405"}},
+		"trace":                   {"TRACE /docs/readme.txt HTTP/1.1\r\n" + here + "Connection: close\r\n\r\n", []string{"405"}},
+		"parent":                  {"GET /../../fetch.json HTTP/1.1\r\n" + here + "Connection: close\r\n\r\n", []string{"404"}},
+		"escaped parent":          {"GET /%2e%2e/%2e%2e%2ffetch.json HTTP/1.1\r\n" + here + "Connection: close\r\n\r\n", []string{"404"}},
+		"backslashes":             {"GET /..\\..\\fetch.json HTTP/1.1\r\n" + here + "Connection: close\r\n\r\n", []string{"404"}},
+		"doubled slash":           {"GET //docs/readme.txt HTTP/1.1\r\n" + here + "Connection: close\r\n\r\n", []string{"404"}},
+		"zero byte":               {"GET /docs/readme.txt%00 HTTP/1.1\r\n" + here + "Connection: close\r\n\r\n", []string{"404"}},
+		"length and chunks":       {"GET /absent HTTP/1.1\r\n" + here + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /docs/readme.txt HTTP/1.1\r\n" + here + "\r\n", []string{"400"}},
+		"two lengths":             {"GET /absent HTTP/1.1\r\n" + here + "Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcd", []string{"400"}},
+		"body":                    {"GET /docs/readme.txt HTTP/1.1\r\n" + here + "Content-Length: 4\r\n\r\nabcdGET /docs/readme.txt HTTP/1.1\r\n" + here + "\r\n", []string{"400"}},
+		"chunked body":            {"GET /docs/readme.txt HTTP/1.1\r\n" + here + "Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n", []string{"400"}},
+		"body that does not come": {"GET /docs/readme.txt HTTP/1.1\r\n" + here + "Content-Length: 1000\r\n\r\n", []string{"400"}},
+		"upgrade":                 {"GET /docs/readme.txt HTTP/1.1\r\n" + here + "Connection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n", []string{"200"}},
+		"long header":             {"GET /docs/readme.txt HTTP/1.1\r\n" + here + "X: " + strings.Repeat("a", 40<<10) + "\r\n\r\n", []string{"431"}},
+	} {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = io.WriteString(conn, c.request) }()
+		data, err := io.ReadAll(conn)
+		var got []string
+		for _, part := range strings.Split(string(data), "HTTP/1.")[1:] {
+			got = append(got, part[2:5])
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q, %v", name, got, c.want, err)
+		}
+		var late net.Error
+		if errors.As(err, &late) && late.Timeout() {
+			t.Errorf("%s: the connection stays open", name)
+		}
+		if len(got) == 1 && got[0] != "200" && strings.Contains(string(data), "hello") {
+			t.Errorf("%s: content with %s", name, got[0])
+		}
+		conn.Close()
 	}
 }

@@ -2,7 +2,13 @@
 
 package main
 
-import "path/filepath"
+import (
+	"net"
+	"path/filepath"
+)
+
+// listenPrivate leaves it to the folder who may connect.
+func listenPrivate(path string) (net.Listener, error) { return net.Listen("unix", path) }
 
 // userState is this user's folder for what is not to be shared between machines; empty if there is none.
 func userState(env func(string) string) string {

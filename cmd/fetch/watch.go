@@ -52,7 +52,7 @@ func (a *app) sayRun(c *cobra.Command, o *update.Outcome, err error) error {
 		cli.Fail("fetch", explain(c.Context(), err), false, a.stdout, a.stderr)
 		return nil
 	case err != nil:
-		return json.NewEncoder(a.stdout).Encode(errorLine(explain(c.Context(), err)))
+		return json.NewEncoder(a.stdout).Encode(cli.ErrorObject(explain(c.Context(), tried(err, o))))
 	case a.asJSON:
 		return json.NewEncoder(a.stdout).Encode(o)
 	}

@@ -3,10 +3,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -23,46 +21,55 @@ import (
 func (a *app) deltaCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "delta",
-		Short: "Make, apply and look at patches by hand",
+		Short: "Make, apply, look at and measure patches by hand",
 		Example: `  waybill delta make old new -o patch
   waybill delta apply old patch -o new2 --sha256 HEX
-  waybill delta info patch`,
+  waybill delta info patch
+  waybill delta bench pairs`,
 		Args: badArgs(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return usagef(c, "delta wants make, apply or info") },
+		RunE: func(c *cobra.Command, _ []string) error { return usagef(c, "delta wants make, apply, info or bench") },
 	}
-	c.AddCommand(a.deltaMakeCommand(), a.deltaApplyCommand(), a.deltaInfoCommand())
+	c.AddCommand(a.deltaMakeCommand(), a.deltaApplyCommand(), a.deltaInfoCommand(), a.deltaBenchCommand())
 	return exits(c)
 }
 
 func (a *app) deltaMakeCommand() *cobra.Command {
-	var out, format, memory string
+	var out, format, level, memory string
 	var limit time.Duration
 	c := &cobra.Command{
 		Use:     "make OLD NEW -o PATCH",
 		Short:   "Make the patch that turns OLD into NEW; it is applied once to prove it",
-		Example: `  waybill delta make app-1.0 app-1.1 -o app.patch --memory 4GiB --timeout 10m`,
+		Example: `  waybill delta make app-1.0 app-1.1 -o app.patch --level best --memory 4GiB --timeout 10m`,
 		Args:    badArgs(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, args []string) error {
-			budget := diff.Budget{Time: limit}
+			opts := &diff.Options{Budget: diff.Budget{Time: limit}}
 			var err error
-			if budget.Memory, err = parseSize(memory); err != nil {
+			if opts.Budget.Memory, err = parseSize(memory); err != nil {
 				return usagef(c, "--memory %s: %v", memory, err)
+			}
+			if opts.Level, err = diff.ParseLevel(level); err != nil {
+				return usagef(c, "--level: %v", err)
 			}
 			if out == "" {
 				return usagef(c, "-o PATCH is missing")
 			}
-			return a.deltaMake(c.Context(), args[0], args[1], out, format, budget)
+			err = a.deltaMake(c.Context(), args[0], args[1], out, format, opts)
+			if errors.Is(err, delta.ErrUnsupported) {
+				return usageError(c, err)
+			}
+			return err
 		},
 	}
 	f := c.Flags()
 	f.StringVarP(&out, "output", "o", "", "`PATCH` to write")
-	f.StringVar(&format, "format", delta.BSDiff4, "patch `FORMAT`: "+strings.Join(delta.Formats(), ", "))
+	f.StringVar(&format, "format", delta.Waybill1, "patch `FORMAT`: "+strings.Join(delta.Formats(), ", "))
+	f.StringVar(&level, "level", diff.Default.String(), "`LEVEL`: fast, default, or best for the smallest patch")
 	f.StringVar(&memory, "memory", "", "use at most this much memory, such as 512MiB (default 2GiB)")
 	f.DurationVar(&limit, "timeout", 0, "give up after this time (default 5m)")
 	return exits(c, cli.Local)
 }
 
-func (a *app) deltaMake(ctx context.Context, from, to, out, format string, budget diff.Budget) error {
+func (a *app) deltaMake(ctx context.Context, from, to, out, format string, opts *diff.Options) error {
 	base, err := openFile(from)
 	if err != nil {
 		return err
@@ -74,47 +81,75 @@ func (a *app) deltaMake(ctx context.Context, from, to, out, format string, budge
 	}
 	defer result.Close()
 	started := a.now()
-	var size int64
-	err = writeOutput(out, func(w io.Writer) error {
-		counted := &counter{w: w}
-		defer func() { size = counted.n }()
-		return diff.Make(ctx, format, base, result, base.size, result.size, counted, &diff.Options{Budget: budget})
-	})
+	size, err := a.writePatch(ctx, format, base, result, out, opts)
+	if errors.Is(err, diff.ErrBudget) {
+		return &cli.Error{Code: cli.Failure, Err: err, Hint: "allow more with --memory or --timeout, or take --level fast"}
+	}
 	if err != nil {
 		return err
 	}
 	a.say("%s: %s, %s of %s saved", out, cli.Bytes(size), percent(result.size-size, result.size), cli.Bytes(result.size))
-	return a.object(map[string]any{"schema": 1, "patch": out, "format": format, "length": size,
+	return a.object(map[string]any{"schema": 1, "patch": out, "format": format, "level": opts.Level.String(), "length": size,
 		"base_length": base.size, "result_length": result.size, "seconds": a.now().Sub(started).Seconds()})
 }
 
+// writePatch gives the length of the patch. Its bar counts the result twice,
+// matched and proven, and shows it once.
+func (a *app) writePatch(ctx context.Context, format string, base, result *inputFile, out string, opts *diff.Options) (size int64, err error) {
+	bar := cli.NewProgress(a.stderr, out, result.size)
+	defer bar.Finish()
+	opts.Progress = func(done, total int64) {
+		bar.Set(int64(float64(done) / float64(total) * float64(result.size)))
+	}
+	err = writeOutput(out, func(w io.Writer) error {
+		counted := &counter{w: w}
+		defer func() { size = counted.n }()
+		return diff.Make(ctx, format, base, result, base.size, result.size, counted, opts)
+	})
+	return size, err
+}
+
 func (a *app) deltaApplyCommand() *cobra.Command {
-	var out, sum string
+	var out, sum, baseSum string
 	c := &cobra.Command{
 		Use:   "apply OLD PATCH -o NEW",
-		Short: "Apply a patch",
+		Short: "Apply a patch of any format",
 		Long: `Applies a patch to OLD and prints the sha256 of the result. With --sha256 only that
 result is kept. A patch says nothing trustworthy about its result: without --sha256
 it is unverified, and "waybill delta apply" says so.`,
 		Example: `  waybill delta apply app-1.0 app.patch -o app-1.1 --sha256 9f86d08...`,
 		Args:    badArgs(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, args []string) error {
-			want, err := hex.DecodeString(sum)
-			if err != nil || (sum != "" && len(want) != sha256.Size) {
-				return usagef(c, "--sha256 wants 64 hex digits")
+			want, err := parseSum(sum)
+			if err != nil {
+				return usagef(c, "--sha256 %w", err)
+			}
+			base, err := parseSum(baseSum)
+			if err != nil {
+				return usagef(c, "--base-sha256 %w", err)
 			}
 			if out == "" {
 				return usagef(c, "-o NEW is missing")
 			}
-			return a.deltaApply(c.Context(), args[0], args[1], out, want)
+			return a.deltaApply(c.Context(), args[0], args[1], out, base, want)
 		},
 	}
 	c.Flags().StringVarP(&out, "output", "o", "", "`FILE` to write")
 	c.Flags().StringVar(&sum, "sha256", "", "what the result must hash to, in `HEX`")
+	c.Flags().StringVar(&baseSum, "base-sha256", "", "what OLD must hash to, in `HEX`")
 	return exits(c, cli.Verification, cli.Local)
 }
 
-func (a *app) deltaApply(ctx context.Context, from, patchPath, out string, want []byte) error {
+// parseSum reads a sha256, nil if there is none.
+func parseSum(text string) ([]byte, error) {
+	sum, err := hex.DecodeString(text)
+	if err != nil || (text != "" && len(sum) != sha256.Size) {
+		return nil, errors.New("wants 64 hex digits")
+	}
+	return sum, nil
+}
+
+func (a *app) deltaApply(ctx context.Context, from, patchPath, out string, baseSum, want []byte) error {
 	base, err := openFile(from)
 	if err != nil {
 		return err
@@ -125,49 +160,90 @@ func (a *app) deltaApply(ctx context.Context, from, patchPath, out string, want 
 		return err
 	}
 	defer patch.Close()
-	info, err := patchFacts(base, patch)
+	info, err := patchFacts(base, patch, baseSum)
 	if err != nil {
 		return badPatch(patchPath, err)
 	}
 	copy(info.ResultSHA256[:], want)
-	made := sha256.New()
-	err = writeOutput(out, func(w io.Writer) error {
-		err := delta.Apply(ctx, info, base, patch, io.MultiWriter(w, made), nil)
-		if len(want) == 0 && errors.Is(err, delta.ErrResultMismatch) {
-			return nil // there was nothing to match
-		}
-		return err
-	})
+	made, err := a.writeResult(ctx, info, base, patch, out, len(want) > 0)
 	if err != nil {
 		return badPatch(patchPath, err)
 	}
 	if len(want) == 0 {
 		a.warn("%s is unverified: compare its sha256 with one that you trust", out)
 	}
-	a.say("%x", made.Sum(nil))
+	a.say("%x", made)
 	return a.object(map[string]any{"schema": 1, "result": out, "length": info.ResultLength,
-		"sha256": hex.EncodeToString(made.Sum(nil)), "verified": len(want) > 0})
+		"sha256": hex.EncodeToString(made), "verified": len(want) > 0})
+}
+
+// writeResult gives the hash of what it wrote. If that is not to be verified,
+// there is nothing for it to match.
+func (a *app) writeResult(ctx context.Context, info delta.Info, base, patch io.ReaderAt, out string, verify bool) ([]byte, error) {
+	bar := cli.NewProgress(a.stderr, out, info.ResultLength)
+	defer bar.Finish()
+	made := sha256.New()
+	err := writeOutput(out, func(w io.Writer) error {
+		w = &reported{w, bar}
+		if verify {
+			return delta.Apply(ctx, info, base, patch, w, nil)
+		}
+		err := delta.Apply(ctx, info, base, patch, io.MultiWriter(w, made), nil)
+		if errors.Is(err, delta.ErrResultMismatch) {
+			return nil
+		}
+		return err
+	})
+	if verify {
+		return info.ResultSHA256[:], err
+	}
+	return made.Sum(nil), err
+}
+
+// reported shows what is written.
+type reported struct {
+	w   io.Writer
+	bar *cli.Progress
+}
+
+func (r *reported) Write(p []byte) (int, error) {
+	n, err := r.w.Write(p)
+	r.bar.Add(int64(n))
+	return n, err
 }
 
 func badPatch(path string, err error) error {
-	if errors.Is(err, delta.ErrCorrupt) || errors.Is(err, delta.ErrResultMismatch) {
-		return &cli.Error{Code: cli.Verification, Err: fmt.Errorf("%s: %w", path, err), Hint: "was it made for this base? nothing was written"}
+	for _, bad := range []error{delta.ErrCorrupt, delta.ErrUnsupported, delta.ErrBaseMismatch, delta.ErrResultMismatch} {
+		if errors.Is(err, bad) {
+			return &cli.Error{Code: cli.Verification, Err: fmt.Errorf("%s: %w", path, err), Hint: "was it made for this base? nothing was written"}
+		}
+	}
+	if errors.Is(err, delta.ErrUnsupported) {
+		return &cli.Error{Code: cli.Verification, Err: fmt.Errorf("%s: %w", path, err), Hint: "it may be a good patch for another program"}
 	}
 	return err
 }
 
-// patchFacts is what signed metadata would say about the patch; here the base
-// and the patch's own header are all there is.
-func patchFacts(base, patch *inputFile) (delta.Info, error) {
-	h, err := readHeader(patch, patch.size)
-	if err != nil {
+// patchFacts is what signed metadata would say about the patch; here the base,
+// what the caller knows of it, and the patch's own headers are all there is.
+func patchFacts(base, patch *inputFile, baseSum []byte) (delta.Info, error) {
+	d, err := delta.Inspect(patch, patch.size)
+	switch {
+	case err != nil:
 		return delta.Info{}, err
+	case d.ResultLength < 0:
+		return delta.Info{}, fmt.Errorf("%w: it does not say how long its result is", delta.ErrUnsupported)
+	case d.BaseLength >= 0 && d.BaseLength != base.size:
+		return delta.Info{}, fmt.Errorf("%w: %d bytes instead of %d", delta.ErrBaseMismatch, base.size, d.BaseLength)
+	}
+	info := delta.Info{Format: d.Format, BaseLength: base.size, ResultLength: d.ResultLength, PatchLength: patch.size}
+	if copy(info.BaseSHA256[:], baseSum) > 0 {
+		return info, nil
 	}
 	sum := sha256.New()
 	if _, err := io.Copy(sum, io.NewSectionReader(base, 0, base.size)); err != nil {
 		return delta.Info{}, err
 	}
-	info := delta.Info{Format: h.Format, BaseLength: base.size, ResultLength: h.Result, PatchLength: patch.size}
 	sum.Sum(info.BaseSHA256[:0])
 	return info, nil
 }
@@ -175,7 +251,7 @@ func patchFacts(base, patch *inputFile) (delta.Info, error) {
 func (a *app) deltaInfoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "info PATCH",
-		Short:   "Show what the header of a patch claims",
+		Short:   "Show what the headers of a patch claim",
 		Example: `  waybill delta info app.patch --json`,
 		Args:    badArgs(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -184,49 +260,31 @@ func (a *app) deltaInfoCommand() *cobra.Command {
 				return err
 			}
 			defer patch.Close()
-			h, err := readHeader(patch, patch.size)
+			d, err := delta.Inspect(patch, patch.size)
 			if err != nil {
 				return badPatch(args[0], err)
 			}
-			a.say("format      %s\nlength      %d\nresult      %d (%s, as the header claims)", h.Format, h.Length, h.Result, cli.Bytes(h.Result))
-			a.say("control     %d\ndifference  %d\nextra       %d", h.Control, h.Difference, h.Extra)
-			return a.object(h)
+			return a.deltaInfo(d, patch.size)
 		},
 	}
 	return exits(c, cli.Verification, cli.Local)
 }
 
-// patchHeader is what a bsdiff4 patch says of itself; lengths in bytes, those of
-// the three sections compressed.
-type patchHeader struct {
-	Schema     int    `json:"schema"`
-	Format     string `json:"format"`
-	Length     int64  `json:"length"`
-	Result     int64  `json:"result_length"`
-	Control    int64  `json:"control_length"`
-	Difference int64  `json:"difference_length"`
-	Extra      int64  `json:"extra_length"`
-}
-
-func readHeader(patch io.ReaderAt, size int64) (*patchHeader, error) {
-	var b [32]byte
-	if _, err := patch.ReadAt(b[:], 0); err != nil {
-		return nil, fmt.Errorf("%w: shorter than a header", delta.ErrCorrupt)
+// deltaInfo prints what is known; sections are as long as in the file.
+func (a *app) deltaInfo(d delta.Description, length int64) error {
+	object := map[string]any{"schema": 1, "format": d.Format, "length": length}
+	a.say("%-11s %s\n%-11s %d", "format", d.Format, "length", length)
+	if d.BaseLength >= 0 {
+		object["base_length"] = d.BaseLength
+		a.say("%-11s %d (%s, as the header claims)", "base", d.BaseLength, cli.Bytes(d.BaseLength))
 	}
-	if !bytes.HasPrefix(b[:], []byte("BSDIFF40")) {
-		return nil, fmt.Errorf("%w: not a bsdiff4 patch", delta.ErrCorrupt)
+	if d.ResultLength >= 0 {
+		object["result_length"] = d.ResultLength
+		a.say("%-11s %d (%s, as the header claims)", "result", d.ResultLength, cli.Bytes(d.ResultLength))
 	}
-	h := &patchHeader{Schema: 1, Format: delta.BSDiff4, Length: size}
-	for i, field := range []*int64{&h.Control, &h.Difference, &h.Result} {
-		v := binary.LittleEndian.Uint64(b[8+8*i:])
-		if v > 1<<62 {
-			return nil, fmt.Errorf("%w: length out of range", delta.ErrCorrupt)
-		}
-		*field = int64(v)
+	for _, s := range d.Sections {
+		object[s.Name+"_length"] = s.Length
+		a.say("%-11s %d", s.Name, s.Length)
 	}
-	if h.Control > size-32 || h.Difference > size-32-h.Control {
-		return nil, fmt.Errorf("%w: sections longer than the patch", delta.ErrCorrupt)
-	}
-	h.Extra = size - 32 - h.Control - h.Difference
-	return h, nil
+	return a.object(object)
 }

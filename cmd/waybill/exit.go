@@ -50,6 +50,8 @@ func ofUse(err error) *cli.Error {
 		return &cli.Error{Code: cli.Usage, Hint: "correct the policy file; nothing was changed"}
 	case errors.Is(err, repo.ErrUnknown):
 		return &cli.Error{Code: cli.NoSuch, Hint: "correct the name, or add it to the policy file; `waybill status` lists what is published"}
+	case errors.Is(err, repo.ErrNoRole):
+		return &cli.Error{Code: cli.Usage, Hint: "the policy changed since the last publication: run `waybill stage` first, then sign and publish that"}
 	case errors.Is(err, repo.ErrInvalid):
 		return &cli.Error{Code: cli.Refused, Hint: "nothing was published; what is published never changes, so use a new version, or another name"}
 	case errors.Is(err, repo.ErrEmpty):
@@ -173,17 +175,11 @@ func publishing() []int {
 
 // exitHelp is the part of a verb's help about its exit status.
 func exitHelp(c *cobra.Command) string {
-	wanted := map[int]bool{cli.OK: true, cli.Failure: true, cli.Usage: true, cli.Interrupted: true}
+	var codes []int
 	for _, field := range strings.Fields(c.Annotations[exitAnnotation]) {
 		if code, err := strconv.Atoi(field); err == nil {
-			wanted[code] = true
+			codes = append(codes, code)
 		}
 	}
-	var b strings.Builder
-	for _, e := range cli.ExitCodes() {
-		if wanted[e.Code] {
-			fmt.Fprintf(&b, "  %-4d %s\n", e.Code, e.Meaning)
-		}
-	}
-	return b.String()
+	return cli.ExitHelp(codes...)
 }

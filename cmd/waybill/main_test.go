@@ -69,6 +69,7 @@ func TestScripts(t *testing.T) {
 			"envfile":   envFile,
 			"fetch":     fetch,
 			"get":       get,
+			"hash":      hashFile,
 			"lock":      lock,
 			"pin":       pin,
 			"random":    random,

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -139,6 +140,11 @@ func substitute(ts *testscript.TestScript, _ bool, args []string) {
 // envfile NAME FILE sets a variable to what a file holds.
 func envFile(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], ts.ReadFile(args[1]))
+}
+
+// hash NAME FILE sets a variable to the sha256 of a file.
+func hashFile(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], fmt.Sprintf("%x", sha256.Sum256([]byte(ts.ReadFile(args[1])))))
 }
 
 // cpdir FROM TO copies the files of a folder, with their modes, into another.

@@ -61,7 +61,7 @@ type match struct{ old, new, n int }
 
 // matchBlocks makes a bsdiff4 patch in linear time: seeds of equal bytes are
 // extended in both directions while at least half of the bytes agree.
-func matchBlocks(ctx context.Context, base, result []byte) ([]byte, error) {
+func matchBlocks(ctx context.Context, base, result []byte, report *progress) ([]byte, error) {
 	w, err := newWriter(base, result)
 	if err != nil {
 		return nil, err
@@ -71,6 +71,9 @@ func matchBlocks(ctx context.Context, base, result []byte) ([]byte, error) {
 	for at, tries := 0, 0; at+seedLen <= len(result); tries++ {
 		if tries&0xffff == 0 && ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		if tries&0xffff == 0 {
+			report.set(int64(at))
 		}
 		done := last.new + last.n
 		old := x.find(result[at:], last.old+last.n+at-done)
@@ -92,6 +95,7 @@ func matchBlocks(ctx context.Context, base, result []byte) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	report.set(int64(len(result)))
 	return w.patch()
 }
 

@@ -6,14 +6,16 @@
 // uses one [Maker] for all. The patch is an ordinary one of the named format,
 // whichever engine made it, so engines may change; the formats do not.
 //
-// Two engines make bsdiff4 patches, and the smaller patch is kept. go-bsdiff
+// VCDIFF patches come from an encoder of this package, in linear time. Two
+// engines make bsdiff4 patches, and the smaller patch is kept. go-bsdiff
 // follows the original closely, but it cannot be cancelled, takes quadratic
 // time on long runs (minutes for 2 MiB of zeros) and about 24 bytes of memory
 // per byte of an executable. It therefore runs only on inputs without such
 // runs, within the memory budget, and is left behind at the deadline. The
 // block matcher of this package runs first, in linear time, so that such an
 // input still gets a patch: a zero-filled section costs a few bytes rather
-// than the delta. Every patch is applied before it is handed out.
+// than the delta. At level Fast it works alone. Every patch is applied before
+// it is handed out.
 package diff
 
 import (
@@ -23,7 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/waybill-project/waybill/delta"
@@ -43,12 +45,6 @@ const (
 type Budget struct {
 	Memory int64         // bytes, inputs included, by declared need
 	Time   time.Duration // until an engine is left; the final check comes on top
-}
-
-// Options are the optional arguments of Make.
-type Options struct {
-	Budget Budget
-	Logger *slog.Logger // told which engine was left out and why; nil is silent
 }
 
 // Maker makes one patch at a time. At most one run of go-bsdiff that missed
@@ -73,11 +69,14 @@ func Make(ctx context.Context, format string, base, result io.ReaderAt, baseLen,
 // bytes; base may be nil if baseLen is 0. Nothing is written on an error:
 // ErrBudget, delta.ErrUnsupported, the end of ctx, or trouble with the readers.
 func (m *Maker) Make(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, out io.Writer, opts *Options) error {
-	if format != delta.BSDiff4 {
+	if !slices.Contains(delta.Formats(), format) {
 		return fmt.Errorf("make patch: %w %q", delta.ErrUnsupported, format)
 	}
 	if opts == nil {
 		opts = &Options{}
+	}
+	if !opts.Level.known() {
+		return fmt.Errorf("make %s patch: unknown level %v", format, opts.Level)
 	}
 	select {
 	case m.turn <- struct{}{}:
@@ -85,7 +84,7 @@ func (m *Maker) Make(ctx context.Context, format string, base, result io.ReaderA
 	case <-ctx.Done():
 		return fmt.Errorf("make %s patch: %w", format, ctx.Err())
 	}
-	patch, err := m.make(ctx, base, result, baseLen, resultLen, opts)
+	patch, err := m.make(ctx, format, base, result, baseLen, resultLen, opts)
 	if err != nil {
 		return fmt.Errorf("make %s patch: %w", format, err)
 	}
@@ -95,12 +94,12 @@ func (m *Maker) Make(ctx context.Context, format string, base, result io.ReaderA
 	return nil
 }
 
-func (m *Maker) make(ctx context.Context, base, result io.ReaderAt, baseLen, resultLen int64, opts *Options) ([]byte, error) {
+func (m *Maker) make(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, opts *Options) ([]byte, error) {
 	budget := opts.Budget.withDefaults()
-	if err := budget.admit("block matching", blocksMemory(baseLen, resultLen)); err != nil {
+	if err := budget.admit(format, memory(format, opts.Level, baseLen, resultLen)); err != nil {
 		return nil, err
 	}
-	p := pair{limit: budget}
+	p := pair{limit: budget, progress: &progress{tell: opts.Progress, total: 2 * resultLen}}
 	var err error
 	if p.base, err = read(base, baseLen); err != nil {
 		return nil, fmt.Errorf("read base: %w", err)
@@ -110,9 +109,43 @@ func (m *Maker) make(ctx context.Context, base, result io.ReaderAt, baseLen, res
 	}
 	timed, cancel := context.WithTimeoutCause(ctx, budget.Time, fmt.Errorf("%w: %v of time", ErrBudget, budget.Time))
 	defer cancel()
-	plain, err := matchBlocks(timed, p.base, p.result)
+	var patch []byte
+	switch format {
+	case delta.BSDiff4:
+		return m.bsdiff4(ctx, timed, p, opts)
+	case delta.VCDIFF:
+		patch, err = encodeVCDIFF(timed, p.base, p.result, vcdiffDefaults())
+	default:
+		patch, err = p.waybill1(timed, opts.Level)
+	}
+	if timed.Err() != nil {
+		return nil, context.Cause(timed)
+	}
 	if err != nil {
 		return nil, err
+	}
+	return patch, p.check(ctx, format, patch)
+}
+
+// memory is what making a patch takes, in bytes, inputs included.
+func memory(format string, level Level, baseLen, resultLen int64) int64 {
+	switch format {
+	case delta.BSDiff4:
+		return blocksMemory(baseLen, resultLen)
+	case delta.VCDIFF:
+		return vcdiffMemory(baseLen, resultLen)
+	}
+	return waybill1Memory(level, baseLen, resultLen)
+}
+
+// bsdiff4 returns the smaller of the two engines' patches.
+func (m *Maker) bsdiff4(ctx, timed context.Context, p pair, opts *Options) ([]byte, error) {
+	plain, err := matchBlocks(timed, p.base, p.result, p.progress)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Level == Fast {
+		return p.finish(ctx, plain)
 	}
 	patch, err := m.bsdiff(timed, p)
 	if err == nil && len(patch) < len(plain) {
@@ -133,6 +166,7 @@ func (m *Maker) make(ctx context.Context, base, result io.ReaderAt, baseLen, res
 type pair struct {
 	base, result []byte
 	limit        Budget
+	progress     *progress
 }
 
 // finish makes a patch as cheap to apply as it can be, and proves it.
@@ -141,20 +175,20 @@ func (p pair) finish(ctx context.Context, patch []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("streams of the new patch: %w", err)
 	}
-	return patch, p.check(ctx, patch)
+	return patch, p.check(ctx, delta.BSDiff4, patch)
 }
 
 // check applies the patch as a client would.
-func (p pair) check(ctx context.Context, patch []byte) error {
+func (p pair) check(ctx context.Context, format string, patch []byte) error {
 	info := delta.Info{
-		Format:       delta.BSDiff4,
+		Format:       format,
 		BaseLength:   int64(len(p.base)),
 		BaseSHA256:   sha256.Sum256(p.base),
 		ResultLength: int64(len(p.result)),
 		ResultSHA256: sha256.Sum256(p.result),
 		PatchLength:  int64(len(patch)),
 	}
-	err := delta.Apply(ctx, info, bytes.NewReader(p.base), bytes.NewReader(patch), io.Discard, nil)
+	err := delta.Apply(ctx, info, bytes.NewReader(p.base), bytes.NewReader(patch), &proof{progress: p.progress}, nil)
 	if err != nil {
 		return fmt.Errorf("check of the new patch: %w", err)
 	}

@@ -83,8 +83,13 @@ func samples() []files {
 
 func mustMake(t testing.TB, old, new []byte, opts *diff.Options) []byte {
 	t.Helper()
+	return mustMakeFormat(t, delta.BSDiff4, old, new, opts)
+}
+
+func mustMakeFormat(t testing.TB, format string, old, new []byte, opts *diff.Options) []byte {
+	t.Helper()
 	var out bytes.Buffer
-	err := diff.Make(context.Background(), delta.BSDiff4, bytes.NewReader(old), bytes.NewReader(new), int64(len(old)), int64(len(new)), &out, opts)
+	err := diff.Make(context.Background(), format, bytes.NewReader(old), bytes.NewReader(new), int64(len(old)), int64(len(new)), &out, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,17 +98,21 @@ func mustMake(t testing.TB, old, new []byte, opts *diff.Options) []byte {
 
 func mustApply(t testing.TB, old, new, patch []byte) {
 	t.Helper()
+	if err := applyFormat(delta.BSDiff4, old, new, patch); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func applyFormat(format string, old, new, patch []byte) error {
 	info := delta.Info{
-		Format:       delta.BSDiff4,
+		Format:       format,
 		BaseLength:   int64(len(old)),
 		BaseSHA256:   sha256.Sum256(old),
 		ResultLength: int64(len(new)),
 		ResultSHA256: sha256.Sum256(new),
 		PatchLength:  int64(len(patch)),
 	}
-	if err := delta.Apply(context.Background(), info, bytes.NewReader(old), bytes.NewReader(patch), io.Discard, nil); err != nil {
-		t.Fatal(err)
-	}
+	return delta.Apply(context.Background(), info, bytes.NewReader(old), bytes.NewReader(patch), io.Discard, nil)
 }
 
 func TestMake(t *testing.T) {
@@ -142,6 +151,12 @@ func (broken) ReadAt([]byte, int64) (int, error) { return 0, errDevice }
 func (broken) Write([]byte) (int, error)         { return 0, errDevice }
 
 func TestMakeRefuses(t *testing.T) {
+	for _, format := range delta.Formats() {
+		t.Run(format, func(t *testing.T) { testMakeRefuses(t, format) })
+	}
+}
+
+func testMakeRefuses(t *testing.T, usual string) {
 	data := noise(1, 1000)
 	src := bytes.NewReader(data)
 	ended, cancel := context.WithCancel(context.Background())
@@ -156,7 +171,7 @@ func TestMakeRefuses(t *testing.T) {
 		want           error
 		failingOut     bool
 	}{
-		{name: "unknown format", format: "vcdiff", want: delta.ErrUnsupported},
+		{name: "unknown format", format: "vcdiff2", want: delta.ErrUnsupported},
 		{name: "ended context", ctx: ended, want: context.Canceled},
 		{name: "too little memory", budget: diff.Budget{Memory: 1 << 20}, want: diff.ErrBudget},
 		{name: "negative memory", budget: diff.Budget{Memory: -1}, want: diff.ErrBudget},
@@ -185,7 +200,7 @@ func TestMakeRefuses(t *testing.T) {
 				ctx = context.Background()
 			}
 			if format == "" {
-				format = delta.BSDiff4
+				format = usual
 			}
 			if old == nil {
 				old = src

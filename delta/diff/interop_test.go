@@ -13,17 +13,17 @@ import (
 	"github.com/gabstv/go-bsdiff/pkg/bspatch"
 )
 
-// tool finds one of the original C programs.
-func tool(t *testing.T, name string) string {
+// tool finds a program of others, which is in a package of most systems.
+func tool(t *testing.T, name, from string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	switch {
 	case err == nil:
 		return path
 	case os.Getenv("CI") == "true":
-		t.Fatalf("%s is not installed; CI needs the package bsdiff", name)
+		t.Fatalf("%s is not installed; CI needs the package %s", name, from)
 	default:
-		t.Skipf("%s is not installed; the package bsdiff of most systems has it", name)
+		t.Skipf("%s is not installed; the package %s of most systems has it", name, from)
 	}
 	return ""
 }
@@ -44,7 +44,7 @@ func write(t *testing.T, path string, data []byte) string {
 }
 
 func TestCBspatchAppliesOurs(t *testing.T) {
-	bspatch := tool(t, "bspatch")
+	bspatch := tool(t, "bspatch", "bsdiff")
 	for _, f := range samples() {
 		t.Run(f.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -60,7 +60,7 @@ func TestCBspatchAppliesOurs(t *testing.T) {
 }
 
 func TestWeApplyCBsdiff(t *testing.T) {
-	bsdiff := tool(t, "bsdiff")
+	bsdiff := tool(t, "bsdiff", "bsdiff")
 	for _, f := range samples() {
 		if len(f.old) == 0 || len(f.new) == 0 || len(f.new) > 1<<20 {
 			continue // C bsdiff cannot map empty files, and is quadratic on the long ones

@@ -4,6 +4,7 @@ package update
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -169,7 +170,7 @@ func (c *Config) checkURLs() error {
 	}
 	for i, address := range c.URLs {
 		if slices.Contains(c.URLs[:i], address) {
-			return fmt.Errorf("url %q is there twice", address)
+			return fmt.Errorf("url %d is there twice", i+1)
 		}
 	}
 	for _, file := range []string{c.TokenFile, c.HeaderFile} {
@@ -177,11 +178,11 @@ func (c *Config) checkURLs() error {
 			return fmt.Errorf("path %q is not absolute", file)
 		}
 		if scheme, _, _ := strings.Cut(c.URLs[0], ":"); file != "" && scheme != "https" && scheme != "http" {
-			return fmt.Errorf("credentials are for a server, and %q is none", c.URLs[0])
+			return errors.New("credentials are for a server, and the first url is none")
 		}
 	}
 	plain := *c
-	plain.HeaderFile = "" // what lies in it is of no concern here
+	plain.TokenFile, plain.HeaderFile = cmp.Or(c.TokenFile, c.HeaderFile), "" // neither is read here; both are secret
 	_, err := plain.sources("")
 	return err
 }

@@ -212,7 +212,7 @@ func (d *decision) describe(u *Updater, installed Installed) {
 	if to == nil {
 		return
 	}
-	d.ways = release.Plan(d.channel, to, d.have, delta.Formats(), release.PlanLimits{})
+	d.ways = release.Plan(d.channel, to, d.have, delta.UpdateFormats(), release.PlanLimits{})
 	d.check.Offer = &Offer{
 		Version: to.Version, Published: to.Published, Critical: to.Critical,
 		Way: d.ways[0].Kind, Bytes: d.ways[0].Bytes, Full: to.Artifact.Length,

@@ -62,6 +62,9 @@ func (c *Config) sameHost(address string) bool {
 // openSource is the source for a repository URL: https, http, unix, or file with an absolute path.
 func openSource(address string, opts *fetcher.HTTPOptions) (fetcher.Source, error) {
 	u, err := url.Parse(address)
+	if err != nil && strings.Contains(address, "@") {
+		return nil, errors.New("malformed url with a name or password in it")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +77,7 @@ func openSource(address string, opts *fetcher.HTTPOptions) (fetcher.Source, erro
 	case "file":
 		return openDir(u)
 	}
-	return nil, fmt.Errorf("url %q: the scheme is none of https, http, file, unix", address)
+	return nil, fmt.Errorf("url of scheme %q: the scheme is none of https, http, file, unix", u.Scheme)
 }
 
 func openDir(u *url.URL) (fetcher.Source, error) {

@@ -156,3 +156,50 @@ func TestBundle(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Neither a mistake in the configuration nor the network shows what is secret.
+func TestConfigurationShowsNoPassword(t *testing.T) {
+	for _, urls := range []string{
+		`"https://u:hunter2@a/"`, `"https://u:hunter2@a/","https://u:hunter2@a/"`, `"https://u:hunter2@a b/"`, `"ftp://u:hunter2@a/"`, `"u:hunter2@a"`,
+		`"file://u:hunter2@a/x"`,
+	} {
+		for _, more := range []string{"", `"token_file":"/x",`} {
+			text := `{"schema":1,"urls":[` + urls + `],` + more + `"product":"app","channel":"stable","platforms":["any"],"path":"/opt/app","mode":"file"}`
+			if _, err := parseConfig([]byte(text)); err == nil || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%s: %v", text, err)
+			}
+		}
+	}
+}
+
+// A header file holds credentials, whatever their names are.
+func TestHeaderFileIsNotForPlainHTTP(t *testing.T) {
+	for address, ok := range map[string]bool{"https://a/": true, "http://127.0.0.1:1/": true, "http://a/": false, "http://10.0.0.1/": false} {
+		text := `{"schema":1,"urls":["` + address + `"],"header_file":"/x","product":"app","channel":"stable","platforms":["any"],"path":"/opt/app","mode":"file"}`
+		if _, err := parseConfig([]byte(text)); (err == nil) != ok {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
+// However much a server says, what the last good check found is not lost.
+func TestCheckedSurvivesATalkativeServer(t *testing.T) {
+	e := newEndpoint(t)
+	e.update()
+	long := errors.New(strings.Repeat("\x01", 100<<10))
+	u := e.open(Options{Source: talkative{long}})
+	if _, err := u.Check(context.Background()); err == nil {
+		t.Fatal("no error")
+	}
+	s, err := u.Status(context.Background())
+	must(t, err)
+	if s.Checked == nil || s.Checked.Succeeded.IsZero() || s.Checked.Class != "network" {
+		t.Errorf("%+v", s.Checked)
+	}
+}
+
+type talkative struct{ err error }
+
+func (s talkative) Open(context.Context, string, fetcher.Request) (*fetcher.Response, error) {
+	return nil, s.err
+}

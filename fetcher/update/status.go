@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/waybill-project/waybill/fetcher"
@@ -16,6 +17,7 @@ import (
 const (
 	checkedName = "checked.json"
 	maxChecked  = 64 << 10
+	maxReason   = 4 << 10
 )
 
 // Role is a top-level role of the repository as it was last verified.
@@ -106,6 +108,7 @@ func (u *Updater) remember(ctx context.Context, d *decision, failure error) {
 		}
 	} else {
 		c.Class, c.Error = fetcher.Class(failure), failure.Error()
+		c.Error = strings.ToValidUTF8(c.Error[:min(len(c.Error), maxReason)], "")
 	}
 	data, err := json.MarshalIndent(c, "", "  ")
 	if err == nil {

@@ -133,24 +133,7 @@ func (u *Updater) begin(ctx context.Context) (unlock func(), recovery *install.R
 		return nil, nil, err
 	}
 	u.metadata.Store(0)
-	u.sweepTrust()
 	return unlock, recovery, nil
-}
-
-// sweepTrust removes what a crash left among the verified metadata. Nobody else is at work there: they need the lock.
-func (u *Updater) sweepTrust() {
-	trust := filepath.Join(u.state, trustName)
-	lineages, err := u.opts.FS.ReadDir(trust)
-	if err != nil {
-		return
-	}
-	for _, l := range lineages {
-		for _, dir := range []string{"partial", "blobs"} {
-			if err := durable.CleanTemps(u.opts.FS, filepath.Join(trust, l.Name(), dir)); err != nil {
-				u.opts.Logger.Warn("cannot remove what a crash left", "error", err)
-			}
-		}
-	}
 }
 
 // Rollback puts the version before the installed one back, and skips the one it left until a newer one is offered.

@@ -32,7 +32,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // Fail reports how a command ended and returns its exit code: 0 for a nil error, the
 // code of the outermost [*Error], 130 for a cancelled context, else 1. People get
 // "NAME: error: ..." and "NAME: hint: ..." on stderr; with jsonMode, a script gets
-// {"error":{"code":4,"class":"verification","message":"...","hint":"..."}} on stdout.
+// what [ErrorObject] returns on stdout.
 func Fail(name string, err error, jsonMode bool, stdout, stderr io.Writer) int {
 	if err == nil {
 		return OK
@@ -41,7 +41,7 @@ func Fail(name string, err error, jsonMode bool, stdout, stderr io.Writer) int {
 	switch {
 	case silent:
 	case jsonMode:
-		JSON(stdout, errorObject{errorBody{code, Class(code), err.Error(), hint}})
+		JSON(stdout, ErrorObject(err))
 	default:
 		fmt.Fprintf(stderr, "%s: error: %s\n", name, Printable(err.Error()))
 		if hint != "" {
@@ -75,6 +75,19 @@ func innermostHint(failure *Error) string {
 	return failure.Hint
 }
 
+// ErrorObject is an error for a script:
+// {"error":{"code":4,"class":"verification","message":"...","hint":"...","details":...}}.
+// The details are those of the first error in the chain that has a method Details() any.
+func ErrorObject(err error) any {
+	code, hint, _ := explain(err)
+	body := errorBody{Code: code, Class: Class(code), Message: err.Error(), Hint: hint}
+	var detailed interface{ Details() any }
+	if errors.As(err, &detailed) {
+		body.Details = detailed.Details()
+	}
+	return errorObject{body}
+}
+
 type errorObject struct {
 	Error errorBody `json:"error"`
 }
@@ -84,6 +97,7 @@ type errorBody struct {
 	Class   string `json:"class"`
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+	Details any    `json:"details,omitempty"`
 }
 
 // JSON writes a value as one indented JSON document with a final newline.

@@ -8,6 +8,12 @@
 // [Fail]. The table behind [ExitCodes] is the only one; codes are only ever added.
 package cli
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
 // Exit codes of both commands.
 const (
 	OK           = 0
@@ -68,4 +74,17 @@ func Class(code int) string {
 		}
 	}
 	return "failure"
+}
+
+// ExitHelp is the part of a verb's help about its exit status: the given codes and
+// those that every verb has, in the order of the table.
+func ExitHelp(codes ...int) string {
+	codes = append(codes, OK, Failure, Usage, Interrupted)
+	var b strings.Builder
+	for _, e := range ExitCodes() {
+		if slices.Contains(codes, e.Code) {
+			fmt.Fprintf(&b, "  %-4d %s\n", e.Code, e.Meaning)
+		}
+	}
+	return b.String()
 }

@@ -44,8 +44,11 @@ func TestCrashFigures(t *testing.T) {
 			}
 		})
 	}
-	figures.log(t)
-	t.Logf("%d distinct states", len(states))
+	total := figures.log(t)
+	t.Logf("figure D1: %d distinct states over all %d operations of %d scenarios, under %d models, %d violations; bounds %d and 0",
+		len(states), total.ops, len(figures), len(crashfs.Models()), total.violations, leastStates)
+	t.Logf("figure D2: %d states after a crash in the run that heals (all pairs for installations and the trust store), %d violations; bounds 50000 and 0",
+		total.second, total.violations)
 	if !testing.Short() && *crashOnly == "" && len(figures) == len(scenarios(t)) && len(states) < leastStates {
 		t.Errorf("%d distinct states, want %d", len(states), leastStates)
 	}
@@ -88,7 +91,7 @@ func (x *table) add(w *walk) {
 	*x = append(*x, line{w.run.name, w.run.rec.Len(), w.models, w.second, len(w.states), len(w.bad), time.Since(w.begin)})
 }
 
-func (x table) log(t *testing.T) {
+func (x table) log(t *testing.T) (total line) {
 	t.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%-38s %4s", "states by scenario and model", "ops")
@@ -96,7 +99,7 @@ func (x table) log(t *testing.T) {
 		fmt.Fprintf(&b, " %8s", m)
 	}
 	fmt.Fprintf(&b, " %9s %9s %4s\n", "recovery", "distinct", "bad")
-	total := line{name: "all", models: map[crashfs.Model]int{}}
+	total = line{name: "all", models: map[crashfs.Model]int{}}
 	for _, l := range x {
 		l.write(&b)
 		total.ops, total.second, total.states, total.violations = total.ops+l.ops, total.second+l.second, total.states+l.states, total.violations+l.violations
@@ -106,6 +109,7 @@ func (x table) log(t *testing.T) {
 	}
 	total.write(&b)
 	t.Log(b.String())
+	return total
 }
 
 func (l line) write(b *strings.Builder) {

@@ -74,7 +74,7 @@ func TestErrorFigures(t *testing.T) {
 			total += n
 		})
 	}
-	t.Logf("%d errors", total)
+	t.Logf("figure D5: %d errors, %d error numbers at every operation, no violation and nothing left behind; bound 0 violations", total, len(errnos))
 }
 
 // fail counts the operations, each of which failed once.

@@ -55,7 +55,7 @@ func TestPowerCutFigures(t *testing.T) {
 			if len(careless) == 0 {
 				t.Error("a client without syncs came through as well: these cuts prove nothing")
 			}
-			t.Logf("%d cuts, no violation; without syncs %d violations in %d cuts, such as: %v", cuts, len(careless), cuts, careless[:min(1, len(careless))])
+			t.Logf("figure D4: %d power cuts on "+d.name+", no violation; without syncs %d violations in %d cuts, such as: %v", cuts, len(careless), cuts, careless[:min(1, len(careless))])
 		})
 	}
 }

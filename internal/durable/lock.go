@@ -33,6 +33,16 @@ func Lock(ctx context.Context, path string) (unlock func() error, err error) {
 	return locked(file, held, err)
 }
 
+// Share takes the lock at path as one of any number of holders, who keep those of [Lock] and [TryLock] out.
+func Share(ctx context.Context, path string) (unlock func() error, err error) {
+	file := newLock(path)
+	held, err := file.TryRLockContext(ctx, lockPoll)
+	if err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("lock %s: %w: %w", path, ErrLocked, err)
+	}
+	return locked(file, held, err)
+}
+
 // TryLock is [Lock] without waiting: a lock that is held is [ErrLocked].
 func TryLock(path string) (unlock func() error, err error) {
 	file := newLock(path)

@@ -65,7 +65,7 @@ func TestKill(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d kills, %d of them at distinct calls", kills.Load(), points.Load())
+	t.Logf("figure D4: %d kills of the real programs, at each of %d calls that change a file and at random, no violation; bounds %d kills and 0", kills.Load(), points.Load(), leastKills)
 	part := testing.Short() || *killOnly > 0 || strings.Contains(flag.Lookup("test.run").Value.String(), "/")
 	if !part && !t.Failed() && kills.Load() < leastKills {
 		t.Errorf("only %d kills, want %d", kills.Load(), leastKills)

@@ -219,7 +219,7 @@ func followWaybill(ctx context.Context, j *job, source fetcher.Source, i int, ha
 	if err != nil {
 		return err
 	}
-	ways := release.Plan(doc, choice.Release, have, delta.Formats(), release.PlanLimits{})
+	ways := release.Plan(doc, choice.Release, have, delta.UpdateFormats(), release.PlanLimits{})
 	report, err := c.Build(ctx, target, ways, j.base(i, have), j.installed(i))
 	if err == nil && len(report.Left) > 0 {
 		err = fmt.Errorf("client %d left %+v", i, report.Left)

@@ -9,7 +9,7 @@
 //	go run ./internal/loadtest bins       the same targets in 256 hash bins: bytes for one target
 //	go run ./internal/loadtest clients    1,000 clients: refresh, 1 MiB artifact, three updates
 //	go run ./internal/loadtest faults     the same through a server that misbehaves
-//	go run ./internal/loadtest figures    every figure that a test of this tree reports
+//	go run ./internal/loadtest figures    the figures of every change, and their bounds, [-fuzz 30s] [PACKAGE...]
 //
 // A table goes to standard output; -json FILE writes the same as data. The exit
 // code is 1 if a bound is broken that does not depend on the machine: a wrong
@@ -43,6 +43,7 @@ type settings struct {
 	dir      string
 	json     string
 	packages []string
+	fuzz     time.Duration
 }
 
 type verb struct {
@@ -96,6 +97,7 @@ func parse(args []string) (*settings, string, error) {
 	flags.StringVar(&s.dir, "dir", memoryDisk(), "where temporary folders go")
 	flags.StringVar(&s.Profile, "profile", "", "existing folder for a CPU and an allocation profile of every measurement")
 	flags.StringVar(&s.json, "json", "", "file for the results as data")
+	flags.DurationVar(&s.fuzz, "fuzz", 0, "with figures: how long each fuzz target runs")
 	if err := flags.Parse(args); err != nil {
 		return nil, "", err
 	}

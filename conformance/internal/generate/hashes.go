@@ -165,6 +165,7 @@ func contents() []recipe {
 			m.gets(map[string]string{"new.bin": newApp})
 		}})
 	}
+	out = append(out, knownContent()...)
 	return append(out,
 		recipe{"content_changes_over_releases", "Over six releases a client takes the new content and never the false one between.", "suite multiple_changes_to_target", func(m *maker) {
 			for i := range 6 {
@@ -230,4 +231,34 @@ func contents() []recipe {
 			m.gets(map[string]string{"app.bin": appOne})
 		}},
 	)
+}
+
+// knownContent is content that the client has verified a moment ago under another name, listed once
+// more by an entry that does not fit it.
+func knownContent() []recipe {
+	var out []recipe
+	content := []byte(newApp)
+	right := sum256(content)
+	for _, c := range []struct {
+		name, expect string
+		length       int
+		hashes       object
+	}{
+		{"content_known_listed_shorter", "too-large|mismatch", len(content) - 5, object{"sha256": right}},
+		{"content_known_listed_longer", "mismatch|network", len(content) + 5, object{"sha256": right}},
+		{"content_known_second_hash_wrong", conformance.Mismatch, len(content), object{"sha256": right, "sha512": sum512([]byte("x"))}},
+	} {
+		out = append(out, recipe{c.name, "Content that verified for one target is not taken for another that lists it wrongly.", "TUF 5.7.2, 5.7.3", func(m *maker) {
+			m.add("targets", "new.bin", content)
+			m.targets("targets")["copy.bin"] = object{"length": c.length, "hashes": c.hashes}
+			for _, hash := range c.hashes {
+				m.files[m.target("copy.bin", hash.(string))] = content
+			}
+			m.release("targets")
+			s := m.misses(c.expect, "new.bin", "copy.bin")
+			s.Files = map[string]string{"new.bin": right}
+			m.gets(map[string]string{"new.bin": newApp})
+		}})
+	}
+	return out
 }

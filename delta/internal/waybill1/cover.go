@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package waybill1
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/waybill-project/waybill/delta/internal/entropy"
+)
+
+// A Cover says that Length bytes of the result at New are predicted from those
+// of the base at Old. Covers are ordered by New and do not overlap there.
+type Cover struct {
+	New, Old, Length uint32
+}
+
+var errCovers = errors.New("covers out of bounds")
+
+// coverCode codes covers one after the other.
+type coverCode struct {
+	gap, length, jump *entropy.Numbers
+	back, place, low  *entropy.Flags
+
+	newEnd, oldEnd                 int64
+	recent                         [recentCovers]int64 // old less new offset, the last one first
+	gapSize, placeKind, lengthSize int
+}
+
+// A cover starts on the diagonal (old less new offset) of one of the recent
+// covers, or right behind the last one in the base, or elsewhere.
+const (
+	recentCovers = 4
+	placeBehind  = recentCovers
+	placeOther   = recentCovers + 1
+)
+
+func newCoverCode() *coverCode {
+	return &coverCode{
+		gap:    entropy.NewNumbers(8*12, 12),
+		length: entropy.NewNumbers(12*8, 12),
+		jump:   entropy.NewNumbers(12, 12),
+		back:   entropy.NewFlags(1, 24),
+		low:    entropy.NewFlags(1, 16),
+		place:  entropy.NewFlags(8, 8*8*12, 8*12),
+	}
+}
+
+// code codes one cover within a result and a base of these lengths.
+func (k *coverCode) code(c *entropy.Coder, v Cover, resultLength, baseLength int64) (Cover, error) {
+	gap := int64(k.gap.Code(c, uint64(int64(v.New)-k.newEnd), k.placeKind*12+k.lengthSize, k.gapSize))
+	at, gapSize := k.newEnd+gap, size(uint64(gap))
+	kind := k.codePlace(c, k.placeOf(v), gapSize)
+	length := int64(k.length.Code(c, uint64(v.Length), gapSize*8+kind, k.lengthSize))
+	old := k.old(c, kind, at, int64(v.Old), size(uint64(length)))
+	if c.Err() != nil {
+		return v, c.Err()
+	}
+	if length == 0 || at > resultLength || length > resultLength-at {
+		return v, fmt.Errorf("%w: %d bytes at %d of %d", errCovers, length, at, resultLength)
+	}
+	if old < 0 || old > baseLength || length > baseLength-old {
+		return v, fmt.Errorf("%w: %d bytes at %d of a base of %d", errCovers, length, old, baseLength)
+	}
+	k.remember(kind, old-at)
+	k.newEnd, k.oldEnd = at+length, old+length
+	k.gapSize, k.placeKind, k.lengthSize = gapSize, kind, size(uint64(length))
+	return Cover{uint32(at), uint32(old), uint32(length)}, nil
+}
+
+// placeOf is the cheapest way to say where a cover is in the base.
+func (k *coverCode) placeOf(v Cover) int {
+	for i, d := range k.recent {
+		if int64(v.Old)-int64(v.New) == d {
+			return i
+		}
+	}
+	if int64(v.Old) == k.oldEnd {
+		return placeBehind
+	}
+	return placeOther
+}
+
+func (k *coverCode) codePlace(c *entropy.Coder, kind, gapSize int) int {
+	for i := range placeOther {
+		is := 0
+		if kind == i {
+			is = 1
+		}
+		if k.place.Code(c, is, i, (i*8+k.placeKind)*12+gapSize, i*12+k.lengthSize) == 1 {
+			return i
+		}
+	}
+	return placeOther
+}
+
+// old codes the offset in the base.
+func (k *coverCode) old(c *entropy.Coder, kind int, at, old int64, lengthSize int) int64 {
+	switch kind {
+	case placeBehind:
+		return k.oldEnd
+	case placeOther:
+		move := old - at - k.recent[0]
+		low := k.fine(c, int(move&15))
+		forward, distance := 1, move>>4
+		if distance < 0 {
+			forward, distance = 0, -distance
+		}
+		distance = int64(k.jump.Code(c, uint64(distance), k.placeKind, lengthSize))
+		if k.back.Code(c, forward, 0, size(uint64(distance))) == 0 {
+			distance = -distance
+		}
+		return at + k.recent[0] + distance<<4 + int64(low)
+	}
+	return at + k.recent[kind]
+}
+
+// fine codes the low bits of a move: code is aligned, so most are zero.
+func (k *coverCode) fine(c *entropy.Coder, low int) int {
+	node := 1
+	for shift := 3; shift >= 0; shift-- {
+		node = node<<1 | k.low.Code(c, low>>shift&1, 0, node)
+	}
+	return node & 15
+}
+
+// remember puts a diagonal in front of the recent ones.
+func (k *coverCode) remember(kind int, diagonal int64) {
+	if kind >= recentCovers {
+		kind = recentCovers - 1
+	}
+	copy(k.recent[1:kind+1], k.recent[:kind])
+	k.recent[0] = diagonal
+}
+
+// size is how large a number is, in steps of two bits, at most 11.
+func size(v uint64) int {
+	n := 0
+	for ; v != 0; v >>= 2 {
+		n++
+	}
+	return min(n, 11)
+}
+
+// codeCovers codes how many covers there are and all of them.
+func codeCovers(c *entropy.Coder, covers []Cover, resultLength, baseLength int64) ([]Cover, error) {
+	count := entropy.NewNumbers(1, 1).Code(c, uint64(len(covers)), 0, 0)
+	if limit := uint64(min(MaxCovers, spareCovers+resultLength/bytesPerCover)); count > limit {
+		return nil, fmt.Errorf("%w: %d, at most %d", errCovers, count, limit)
+	}
+	k := newCoverCode()
+	if c.Reading() {
+		covers = make([]Cover, 0, min(count, 1<<16))
+	}
+	for i := range int(count) {
+		var v Cover
+		if !c.Reading() {
+			v = covers[i]
+		}
+		v, err := k.code(c, v, resultLength, baseLength)
+		if err != nil {
+			return nil, err
+		}
+		if c.Reading() {
+			covers = append(covers, v)
+		}
+	}
+	return covers, c.Err()
+}

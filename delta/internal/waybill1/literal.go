@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package waybill1
+
+import "github.com/waybill-project/waybill/delta/internal/entropy"
+
+// literals codes bytes that no cover predicts, by what came before them and by
+// where the last few came before in other literals.
+type literals struct {
+	value *entropy.Bytes
+	hit   []uint8
+
+	ring   []byte
+	at     uint32
+	heads  []uint32
+	match  uint32 // in ring, of the next byte; with length
+	length uint32
+	ctx    [entropy.Contexts]uint32
+}
+
+const (
+	ringBits     = 20
+	headBits     = 17
+	matchMinimum = 5
+)
+
+func newLiterals() *literals {
+	return &literals{
+		value: entropy.NewBytes(16, [entropy.Contexts]uint{5, 12, 15, 15, 14, 15}),
+		ring:  make([]byte, 1<<ringBits),
+		heads: make([]uint32, 1<<headBits),
+	}
+}
+
+// code codes act[from:to]; old[i] is the byte of the base that a cover would
+// have if the last one went on.
+func (l *literals) code(c *entropy.Coder, act, old []byte, from, to int) {
+	for i := from; i < to; i++ {
+		h := load64(act[i-8 : i])
+		guess := uint32(256)
+		if l.length > 0 {
+			guess = uint32(l.ring[l.match&(1<<ringBits-1)])
+		}
+		o := uint32(old[i])
+		l.ctx = [entropy.Contexts]uint32{
+			entropy.Hash(0, 0, 0),
+			entropy.Hash(uint32(h>>56), 1, 0),
+			entropy.Hash(uint32(h>>48), 2, 0),
+			entropy.Hash(uint32(h>>40), 3, 0),
+			entropy.Hash(guess, min(l.length, 32), uint32(h>>56)),
+			entropy.Hash(o, uint32(old[i-1]), uint32(h>>56)),
+		}
+		act[i] = l.value.Code(c, act[i], int(min(l.length, 15)), &l.ctx)
+		l.add(act[i], guess, act[i-matchMinimum+1:i+1])
+	}
+}
+
+// add records a literal and looks for where the last ones came before.
+func (l *literals) add(b byte, guess uint32, recent []byte) {
+	l.ring[l.at&(1<<ringBits-1)] = b
+	l.at++
+	if uint32(b) == guess {
+		l.length++
+		l.match++
+	} else {
+		l.length = 0
+	}
+	h := uint32(recent[0]) | uint32(recent[1])<<8 | uint32(recent[2])<<16 | uint32(recent[3])<<24
+	head := &l.heads[(h*0x9E3779B1^uint32(recent[4])*0x85EBCA77)>>(32-headBits)]
+	if l.length == 0 && *head > 0 && l.at-*head < 1<<ringBits {
+		l.match, l.length = *head, 1
+	}
+	*head = l.at
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/waybill-project/waybill/delta/internal/waybill1"
+)
+
+// Waybill1 is the format of this project: it predicts an executable from the one
+// before by where its references to addresses point now. docs/delta.md specifies
+// it to the byte. A result, like a base, has less than 4 GiB.
+const Waybill1 = "waybill1"
+
+// waybill1Memory is the most that a patch can make a reader use: 13 MiB of
+// covers and as much of their map, 12 MiB of an executable's tables, and models.
+const waybill1Memory = 64 << 20
+
+func applyWaybill1(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Writer) error {
+	err := waybill1.Apply(ctx, base, info.BaseLength, info.ResultLength, patch, info.PatchLength, out)
+	if errors.Is(err, waybill1.ErrCorrupt) {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return err
+}
+
+func inspectWaybill1(patch io.ReaderAt, length int64) (Description, error) {
+	h, at, err := waybill1.ReadHeader(patch, length)
+	if err != nil {
+		if errors.Is(err, waybill1.ErrCorrupt) {
+			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+		return Description{}, err
+	}
+	return Description{
+		Format:       Waybill1,
+		ResultLength: h.ResultLength,
+		BaseLength:   h.BaseLength,
+		Sections:     []Section{{"header", at}, {"coded", length - at - h.Stored}, {"stored", h.Stored}},
+	}, nil
+}
