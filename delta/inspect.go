@@ -17,6 +17,7 @@ type Description struct {
 	Format       string
 	ResultLength int64
 	BaseLength   int64
+	ResultSum    []byte // how the SHA-256 of the result begins; nil where it does not say
 	Sections     []Section
 }
 

@@ -42,7 +42,7 @@ func (i *image) alike(base, result []byte, offsets *waybill1.Offsets) (old, new 
 
 const (
 	scanStep = 1 << 20
-	scanEdge = 64
+	scanEdge = executable.Before
 )
 
 func (i *image) normalised(data []byte, file *executable.File, target func(uint64) uint64) []byte {
@@ -55,7 +55,10 @@ func (i *image) normalised(data []byte, file *executable.File, target func(uint6
 		var next int
 		refs, next = file.Scan(refs[:0], data[start:end], int64(start), from-start, to-start)
 		for _, r := range refs {
-			normalise(out[r.Offset:], r.Kind, uint32(target(r.Target)-low))
+			field := out[r.Offset:][:r.Kind.Width()]
+			if to := target(r.Target); !normalise(field, r.Kind, uint32(to-low)) {
+				i.New.Put(r.Kind, field, 0, to)
+			}
 		}
 		from = max(start+next, to)
 	}
@@ -63,18 +66,19 @@ func (i *image) normalised(data []byte, file *executable.File, target func(uint6
 }
 
 // normalise writes a target into a field in a form that is the same wherever
-// the field is; bits that differ little are where their field has its bytes.
-func normalise(field []byte, k executable.Kind, target uint32) {
+// the field is; bits that differ little are where their field has its bytes. It
+// does not know short fields, which say little about where they are.
+func normalise(field []byte, k executable.Kind, target uint32) bool {
 	le := binary.LittleEndian
 	switch k {
 	case executable.Branch26:
 		le.PutUint32(field, le.Uint32(field)&0xFC000000|target>>2&0x3FFFFFF)
 	case executable.Page21:
 		le.PutUint32(field, le.Uint32(field)&0x9F00001F|target*0x9E3779B1>>8&0x60FFFFE0)
-	case executable.Low12:
-		le.PutUint32(field, le.Uint32(field)&0xFFC003FF|target*0x9E3779B1>>10&0x3FFC00)
-	case executable.Page12:
+	case executable.Low12, executable.Page12, executable.Uleb2, executable.Uleb3, executable.Uleb4:
+		return false
 	default:
 		binary.BigEndian.PutUint32(field, target)
 	}
+	return true
 }

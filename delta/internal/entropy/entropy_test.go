@@ -29,11 +29,11 @@ func TestRoundTrip(t *testing.T) {
 		text[i] = byte(random.IntN(4) * random.IntN(60))
 	}
 	run := func(c *Coder) ([]int, []uint64, []byte) {
-		f, m, b := NewFlags(2, 4, 256), NewNumbers(2, 3), NewBytes(2, [Contexts]uint{8, 8, 9, 4, 4, 4})
+		f, m, b := NewFlags(2, 4, 256, 1), NewNumbers(2, 3), NewBytes(2, [Contexts]uint{8, 8, 9, 4, 4, 4})
 		of, om, ob := make([]int, n), make([]uint64, n), make([]byte, n)
 		last := byte(0)
 		for i := range n {
-			of[i] = f.Code(c, flags[i]&^boolInt(c.Reading()), i&1, i&3, int(last))
+			of[i] = f.Code(c, flags[i]&^boolInt(c.Reading()), i&1, i&3, int(last), 0)
 			v := numbers[i]
 			if c.Reading() {
 				v = 0

@@ -78,8 +78,9 @@ func (s slot) toward(value int64) slot {
 
 func slots(n int) []slot {
 	t := make([]slot, n)
-	for i := range t {
-		t[i] = even
+	t[0] = even
+	for done := 1; done < n; done *= 2 {
+		copy(t[done:], t[:done])
 	}
 	return t
 }

@@ -2,60 +2,42 @@
 
 package entropy
 
+import "math/bits"
+
 // mixRate is how fast weights, of which 65536 is one, follow what they missed.
 const mixRate = 4
 
-func dot(w, x []int32) int32 {
-	var sum int64
-	for i, v := range x {
-		sum += int64(v) * int64(w[i])
-	}
-	return int32(sum >> 16)
-}
-
-// train moves weights by what the mixed probability p missed.
-func train(w, x []int32, bit int, p uint32) {
-	miss := (int32(bit<<16) - int32(bit) - int32(p)) * mixRate
-	for i, v := range x {
-		w[i] += (v*miss + 1<<17) >> 18
-	}
-}
-
-// Flags codes single bits, mixing what up to three contexts expect.
+// Flags codes single bits, mixing what three contexts expect.
 type Flags struct {
-	slots   [][]slot
-	weights []int32
-	inputs  [3]int32
+	slots   [3][]slot
+	weights [][3]int32
 }
 
-// NewFlags returns a model with one context for each size, which is how many
-// values that context has, and a choice of weights by a selector.
-func NewFlags(selectors int, sizes ...int) *Flags {
-	f := &Flags{weights: make([]int32, len(sizes)*selectors)}
+// NewFlags returns a model whose contexts have so many values, and a choice of
+// weights by a selector.
+func NewFlags(selectors, first, second, third int) *Flags {
+	f := &Flags{slots: [3][]slot{slots(first), slots(second), slots(third)}, weights: make([][3]int32, selectors)}
 	for i := range f.weights {
-		f.weights[i] = int32(65536 * 3 / (2*len(sizes) + 2))
-	}
-	for _, n := range sizes {
-		f.slots = append(f.slots, slots(n))
+		f.weights[i] = [3]int32{startWeight, startWeight, startWeight}
 	}
 	return f
 }
 
-// Code codes a bit in the given contexts, one for each size.
-func (f *Flags) Code(c *Coder, bit, selector int, contexts ...int) int {
-	n := len(f.slots)
-	w, x := f.weights[selector*n:][:n], f.inputs[:n]
-	for i := range x {
-		x[i] = f.slots[i][contexts[i]].stretch()
-	}
-	p := squash(dot(w, x))
+const startWeight = 65536 * 3 / 8
+
+// Code codes a bit in the given contexts.
+func (f *Flags) Code(c *Coder, bit, selector, first, second, third int) int {
+	s0, s1, s2 := &f.slots[0][first], &f.slots[1][second], &f.slots[2][third]
+	w := &f.weights[selector]
+	x0, x1, x2 := s0.stretch(), s1.stretch(), s2.stretch()
+	p := squash(int32((int64(x0)*int64(w[0]) + int64(x1)*int64(w[1]) + int64(x2)*int64(w[2])) >> 16))
 	bit = c.Bit(bit, p)
-	train(w, x, bit, p)
+	miss := (int32(bit<<16) - int32(bit) - int32(p)) * mixRate
+	w[0] += (x0*miss + 1<<17) >> 18
+	w[1] += (x1*miss + 1<<17) >> 18
+	w[2] += (x2*miss + 1<<17) >> 18
 	one := int64(bit)<<22 - int64(bit)
-	for i := range x {
-		s := &f.slots[i][contexts[i]]
-		*s = s.toward(one)
-	}
+	*s0, *s1, *s2 = s0.toward(one), s1.toward(one), s2.toward(one)
 	return bit
 }
 
@@ -83,10 +65,11 @@ func NewBytes(selectors int, bits [Contexts]uint) *Bytes {
 	}
 	for i, n := range bits {
 		table := make([]line, 1<<n)
-		for i := range table {
-			for j := range table[i] {
-				table[i][j] = even
-			}
+		for j := range table[0] {
+			table[0][j] = even
+		}
+		for done := 1; done < len(table); done *= 2 {
+			copy(table[done:], table[:done])
 		}
 		b.tables[i], b.shifts[i] = table, 32-n
 	}
@@ -150,20 +133,17 @@ type Numbers struct {
 // NewNumbers returns a model for two contexts with so many values.
 func NewNumbers(first, second int) *Numbers {
 	return &Numbers{
-		length: NewFlags(1, first*64, second*64),
-		bits:   NewFlags(1, 48*64, first*48*8),
+		length: NewFlags(1, first*64, second*64, 64),
+		bits:   NewFlags(1, 48*64, first*48*8, 48*64),
 	}
 }
 
 // Code codes a number in the given contexts.
 func (n *Numbers) Code(c *Coder, value uint64, first, second int) uint64 {
-	size := 0
-	for v := value; v != 0; v >>= 1 {
-		size++
-	}
+	size := bits.Len64(value)
 	node := 1
 	for shift := 5; shift >= 0; shift-- {
-		node = node<<1 | n.length.Code(c, size>>shift&1, 0, first*64+node, second*64+node)
+		node = node<<1 | n.length.Code(c, size>>shift&1, 0, first*64+node, second*64+node, node)
 	}
 	if size = node & 63; size == 0 {
 		return 0
@@ -182,7 +162,7 @@ func (n *Numbers) Code(c *Coder, value uint64, first, second int) uint64 {
 		if out < 8 {
 			near = int(out)
 		}
-		out = out<<1 | uint64(n.bits.Code(c, int(value>>shift&1), 0, size*64+top, (first*48+size)*8+near))
+		out = out<<1 | uint64(n.bits.Code(c, int(value>>shift&1), 0, size*64+top, (first*48+size)*8+near, size*64+shift))
 	}
 	return out
 }

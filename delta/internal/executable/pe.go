@@ -53,7 +53,7 @@ func (f *File) openPE(w *window) bool {
 		return false
 	}
 	p := &portable{File: f, w: w, jump: newWindow(w.r, w.size, wide), image: le.Uint64(o[24:])}
-	for i := range min(int(le.Uint32(o[108:])), peDirectories, (length-peEntry)/8) {
+	for i := range min(int(min(le.Uint32(o[108:]), peDirectories)), (length-peEntry)/8) {
 		p.directories[i] = [2]uint32{le.Uint32(o[peEntry+8*i:]), le.Uint32(o[peEntry+8*i+4:])}
 	}
 	f.Segments = append(f.Segments, Segment{Length: min(int64(le.Uint32(o[60:])), f.Size), Address: p.image, Memory: 4096})

@@ -15,9 +15,9 @@ import (
 
 const (
 	pieceSize = 64 << 10
-	// margin is how much of a cover's base is seen before and after a piece,
-	// and how much of the result before it.
-	margin = 32
+	// margin is how much of the base is seen before and after a piece, and how
+	// much of the result before it.
+	margin = 64
 )
 
 // machine predicts the result piece by piece and codes what the prediction
@@ -114,11 +114,8 @@ func (m *machine) pieces(c Cover, f func(piece) error) error {
 		p := piece{new: int64(c.New) + done, old: int64(c.Old) + done}
 		var n int64
 		p.image, n = m.imageAt(p.old, p.new, length-done)
-		before, after := min(done, margin), int64(0)
-		if n > pieceSize {
-			after = min(n-pieceSize, margin)
-			n = pieceSize
-		}
+		n = min(n, pieceSize)
+		before, after := min(p.old, margin), min(m.baseLength-p.old-n, margin)
 		clear(m.old[:margin-before])
 		clear(m.old[margin+n+after:][:margin])
 		window := m.old[margin-before : margin+n+after]
@@ -128,7 +125,7 @@ func (m *machine) pieces(c Cover, f func(piece) error) error {
 		p.n = int(n)
 		m.refs = m.refs[:0]
 		if p.image != nil {
-			p.n = m.scan(p, window, int(before), int(before+n))
+			p.n = int(min(m.scan(p, window, before, before+n), length-done))
 		}
 		if err := f(p); err != nil {
 			return err
@@ -140,11 +137,17 @@ func (m *machine) pieces(c Cover, f func(piece) error) error {
 
 // scan sets m.refs and returns how long the piece is, so that no field crosses
 // its end.
-func (m *machine) scan(p piece, window []byte, from, to int) int {
+func (m *machine) scan(p piece, window []byte, from, to int64) int64 {
 	var next int
-	old := p.image.Old
-	m.refs, next = old.Scan(m.refs, window, p.old-p.image.OldAt-int64(from), from, to)
-	return min(max(next, to), len(window)) - from
+	at := p.old - p.image.OldAt - from
+	if at < 0 {
+		window, from, to, at = window[-at:], from+at, to+at, 0
+	}
+	if rest := p.image.OldLength - at; int64(len(window)) > rest {
+		window = window[:rest]
+	}
+	m.refs, next = p.image.Old.Scan(m.refs, window, at, int(from), int(to))
+	return min(max(int64(next), to), int64(len(window))) - from
 }
 
 // imageAt returns the image that holds both offsets, or nil, and for how many of
@@ -215,7 +218,7 @@ func (m *machine) chunks(from, to int64, f func(at int64, n int) error) error {
 // follow sets m.old to the n bytes of the base that lie done bytes behind the
 // last cover; zeros where it has none.
 func (m *machine) follow(done, n int64) error {
-	clear(m.old)
+	clear(m.old[:margin+n+margin])
 	at := m.lastOld + done
 	from := max(at-margin, 0)
 	to := min(at+n, m.baseLength)
@@ -254,7 +257,8 @@ type fields struct {
 	form    *entropy.Flags
 	target  *entropy.Bytes
 	raw     *entropy.Bytes
-	recent  [kinds]int
+	recent  [kinds]int // what was hit, the last in bit 0
+	all     int
 	last    uint32 // the difference of the last miss
 	predict [8]byte
 }
@@ -263,8 +267,8 @@ const kinds = int(executable.Kinds)
 
 func newFields() fields {
 	return fields{
-		hit:    entropy.NewFlags(2, 2*kinds*confidences, 2*kinds*64),
-		form:   entropy.NewFlags(1, kinds),
+		hit:    entropy.NewFlags(2, 2*kinds*confidences, 2*kinds*64, 2*confidences*16),
+		form:   entropy.NewFlags(1, kinds, 1, 1),
 		target: entropy.NewBytes(4*2, [entropy.Contexts]uint{13, 11, 12, 8, 12, 9}),
 		raw:    entropy.NewBytes(8, [entropy.Contexts]uint{12, 12, 9, 4, 4, 4}),
 	}
@@ -286,8 +290,9 @@ func (f *fields) try(c *entropy.Coder, g *Image, k executable.Kind, actual, old 
 		hit = 1
 	}
 	recent := &f.recent[k]
-	hit = f.hit.Code(c, hit, attempt, context*2+attempt, (int(k)*64+*recent&63)*2+attempt)
+	hit = f.hit.Code(c, hit, attempt, context*2+attempt, (int(k)*64+*recent&63)*2+attempt, (context%confidences*16+f.all&15)*2+attempt)
 	*recent = *recent<<1 | hit
+	f.all = f.all<<1 | hit
 	if hit == 1 {
 		copy(actual, field)
 	}
@@ -305,7 +310,7 @@ func (f *fields) other(c *entropy.Coder, g *Image, k executable.Kind, actual, ol
 			}
 		}
 	}
-	if f.form.Code(c, byTarget, 0, int(k)) == 0 {
+	if f.form.Code(c, byTarget, 0, int(k), 0, 0) == 0 {
 		f.bytes(c, k, actual, old)
 		t, ok := g.New.Target(k, actual, address)
 		return uint32(t - g.newLow()), ok

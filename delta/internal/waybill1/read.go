@@ -155,7 +155,7 @@ func (r *reader) computed(at int64, n int) error {
 
 func (r *reader) literals(from, to int64) error {
 	return r.chunks(from, to, func(at int64, n int) error {
-		if r.machine.stored.Code(r.c, 0, 0, 0) == 1 {
+		if r.machine.stored.Code(r.c, 0, 0, 0, 0, 0) == 1 {
 			got, err := io.ReadFull(r.stored, r.act[margin:margin+n])
 			r.storedUsed += int64(got)
 			if err != nil {

@@ -40,12 +40,12 @@ func (g *Image) newLow() uint64 { return g.New.Segments[0].Address }
 // address went before.
 type targets struct {
 	exact  []known
+	times  []uint8  // how often exact was right; 0 without any
 	places []uint32 // what was to be added to the map's answer, by old address
 }
 
 type known struct {
 	old, new uint32
-	times    uint32
 }
 
 const (
@@ -55,7 +55,7 @@ const (
 )
 
 func newTargets() *targets {
-	return &targets{exact: make([]known, 1<<exactBits), places: make([]uint32, 1<<placeBits)}
+	return &targets{exact: make([]known, 1<<exactBits), times: make([]uint8, 1<<exactBits), places: make([]uint32, 1<<placeBits)}
 }
 
 func exactIndex(old uint32) uint32 { return old * 0x9E3779B1 >> (32 - exactBits) }
@@ -65,8 +65,9 @@ func placeIndex(old uint32) uint32 { return (old >> placeSize) * 0x9E3779B1 >> (
 // and how sure the first is, from 0 to confidences-1.
 func (t *targets) guess(old, mapped uint32) (first, second uint32, confidence int) {
 	shift := t.places[placeIndex(old)]
-	if k := t.exact[exactIndex(old)]; k.times > 0 && k.old == old {
-		confidence = 2 + int(min(k.times, 8)-1)*2
+	i := exactIndex(old)
+	if k := t.exact[i]; k.old == old && t.times[i] > 0 {
+		confidence = 2 + int(t.times[i]-1)*2
 		if k.new == mapped+shift {
 			confidence++
 		}
@@ -81,12 +82,11 @@ func (t *targets) guess(old, mapped uint32) (first, second uint32, confidence in
 const confidences = 18
 
 func (t *targets) learn(old, mapped, actual uint32) {
-	k := &t.exact[exactIndex(old)]
-	switch {
-	case k.times > 0 && k.old == old && k.new == actual:
-		k.times = min(k.times+1, 1<<20)
-	default:
-		*k = known{old, actual, 1}
+	i := exactIndex(old)
+	if now := (known{old, actual}); t.exact[i] == now && t.times[i] > 0 {
+		t.times[i] = min(t.times[i]+1, 8)
+	} else {
+		t.exact[i], t.times[i] = now, 1
 	}
 	t.places[placeIndex(old)] = actual - mapped
 }

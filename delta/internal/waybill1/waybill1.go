@@ -213,6 +213,6 @@ func newMachine(ctx context.Context, c *entropy.Coder, base io.ReaderAt, baseLen
 		fields:  newFields(),
 		literal: newLiterals(),
 		pages:   newPages(images),
-		stored:  entropy.NewFlags(1, 2),
+		stored:  entropy.NewFlags(1, 1, 1, 1),
 	}
 }

@@ -88,7 +88,7 @@ func (w *writer) literals(from, to int64) error {
 		if incompressible(w.act[margin : margin+n]) {
 			store = 1
 		}
-		if w.stored.Code(w.c, store, 0, 0) == 1 {
+		if w.stored.Code(w.c, store, 0, 0, 0, 0) == 1 {
 			w.storedBytes = append(w.storedBytes, w.act[margin:margin+n]...)
 			return nil
 		}
