@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package deflate
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Describe is like Open for a file that shall be made again from its view: it
+// finds for each stream a recipe, and corrections where it needs them, from which
+// a Writer makes the same bytes. That is tried out; streams without a recipe stay
+// raw. It uses all cores; the result does not depend on how many there are.
+func Describe(ctx context.Context, r io.ReaderAt, size int64) (*View, error) {
+	v, err := scanned(ctx, r, size)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.describe(ctx); err != nil {
+		return nil, err
+	}
+	v.keepDescribed()
+	return v, v.arrange()
+}
+
+func (v *View) describe(ctx context.Context) error {
+	workers := min(runtime.GOMAXPROCS(0), len(v.streams))
+	errs := make([]error, workers)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for k := range workers {
+		wg.Go(func() {
+			d := newDescriber(v.r)
+			for errs[k] == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(v.streams) {
+					return
+				}
+				if errs[k] = ctx.Err(); errs[k] == nil {
+					errs[k] = d.describe(&v.streams[i])
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// keepDescribed drops the streams that no recipe was found for, with their
+// checkpoints.
+func (v *View) keepDescribed() {
+	place := make([]int, len(v.streams))
+	kept := v.streams[:0]
+	for i, s := range v.streams {
+		place[i] = -1
+		if s.recipe != 0 {
+			place[i] = len(kept)
+			kept = append(kept, s)
+		}
+	}
+	v.streams = kept
+	v.points = slices.DeleteFunc(v.points, func(p checkpoint) bool { return place[p.stream] < 0 })
+	for i := range v.points {
+		v.points[i].stream = place[v.points[i].stream]
+	}
+}
+
+// A describer finds recipes.
+type describer struct {
+	r        io.ReaderAt
+	contents *inflater
+	encoder  *encoder
+	same     sameWriter
+}
+
+func newDescriber(r io.ReaderAt) *describer {
+	d := &describer{r: r, contents: newInflater()}
+	d.encoder = newEncoder(&d.same)
+	d.same.r = r
+	d.same.buf = make([]byte, 1<<16)
+	return d
+}
+
+var errDiffers = errors.New("differs")
+
+// sameWriter compares what is written with a file.
+type sameWriter struct {
+	r       io.ReaderAt
+	off     int64
+	limit   int64
+	buf     []byte
+	readErr error
+}
+
+func (s *sameWriter) Write(p []byte) (n int, err error) {
+	for n < len(p) {
+		q := s.buf[:min(len(s.buf), len(p)-n)]
+		if int64(len(q)) > s.limit-s.off {
+			return n, errDiffers
+		}
+		if ok, err := read(s.r, q, s.off, s.limit); err != nil || !ok {
+			s.readErr = err
+			return n, errors.Join(err, errDiffers)
+		}
+		if !bytes.Equal(q, p[n:n+len(q)]) {
+			return n, errDiffers
+		}
+		n += len(q)
+		s.off += int64(len(q))
+	}
+	return n, nil
+}
+
+// describe finds the recipe of a stream, if it has one.
+func (d *describer) describe(s *stream) error {
+	for _, r := range candidates {
+		ok, err := d.reproduces(s, r, nil)
+		if err != nil {
+			return err
+		}
+		if ok {
+			s.recipe = r
+			return nil
+		}
+	}
+	return nil
+}
+
+var candidates = []recipe{newRecipe(Zlib, 6), newRecipe(Zlib, 9), newRecipe(Zlib, 1), newRecipe(Chromium, 9)}
+
+// reproduces tries a recipe.
+func (d *describer) reproduces(s *stream, r recipe, fix []byte) (bool, error) {
+	d.same.off, d.same.limit = s.offset, s.end()
+	if err := d.contents.reset(d.r, s.offset, s.end()); err != nil {
+		return false, err
+	}
+	err := d.encoder.reset(r, fix, s.length)
+	for err == nil && !d.encoder.done {
+		var p []byte
+		if p, err = d.contents.next(); err != nil {
+			return false, changed(err)
+		}
+		err = d.encoder.write(p)
+	}
+	if d.same.readErr != nil {
+		return false, d.same.readErr
+	}
+	return err == nil && d.same.off == d.same.limit, nil
+}
