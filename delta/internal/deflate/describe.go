@@ -76,12 +76,15 @@ type describer struct {
 	r        io.ReaderAt
 	contents *inflater
 	encoder  *encoder
+	record   *recorder
+	sample   sample
 	same     sameWriter
 }
 
 func newDescriber(r io.ReaderAt) *describer {
 	d := &describer{r: r, contents: newInflater()}
 	d.encoder = newEncoder(&d.same)
+	d.record = newRecorder(r, d.contents, d.encoder)
 	d.same.r = r
 	d.same.buf = make([]byte, 1<<16)
 	return d
@@ -117,22 +120,63 @@ func (s *sameWriter) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// describe finds the recipe of a stream, if it has one.
+// describe finds the recipe of a stream, if it has one: the commonest, then any
+// that predicts its first tokens, then the best of them with corrections.
 func (d *describer) describe(s *stream) error {
-	for _, r := range candidates {
-		ok, err := d.reproduces(s, r, nil)
-		if err != nil {
+	if ok, err := d.settle(s, newRecipe(Zlib, 6), nil); err != nil || ok {
+		return err
+	}
+	if err := d.sample.read(d.r, s); err != nil {
+		return err
+	}
+	best, wrong, tried := newRecipe(Zlib, 6), sampleTokens, 0
+	for _, r := range candidates() {
+		n := d.sample.wrong(d.encoder.m, r, wrong)
+		if n < wrong {
+			best, wrong = r, n
+		}
+		if n > 0 || tried == maxTried {
+			continue
+		}
+		tried++
+		if ok, err := d.settle(s, r, nil); err != nil || ok {
 			return err
 		}
-		if ok {
-			s.recipe = r
-			return nil
-		}
 	}
-	return nil
+	fix, err := d.record.record(s, best)
+	if err == errDiffers {
+		return nil
+	}
+	if err == nil {
+		_, err = d.settle(s, best, fix)
+	}
+	return err
 }
 
-var candidates = []recipe{newRecipe(Zlib, 6), newRecipe(Zlib, 9), newRecipe(Zlib, 1), newRecipe(Chromium, 9)}
+// settle gives the stream a recipe if that reproduces it.
+func (d *describer) settle(s *stream, r recipe, fix []byte) (bool, error) {
+	ok, err := d.reproduces(s, r, fix)
+	if ok {
+		s.recipe, s.fix = r, fix
+		if len(fix) > 0 {
+			s.recipe |= corrected
+		}
+	}
+	return ok, err
+}
+
+// maxTried bounds how many recipes are tried out that predict the sample.
+const maxTried = 18
+
+// candidates are all recipes, the commoner first.
+func candidates() (all []recipe) {
+	for _, level := range []int{6, 9, 1, 5, 7, 8, 4, 3, 2} {
+		for _, f := range []Family{Zlib, Chromium, Gzip, ZlibLarge, ChromiumLarge, Castagnoli} {
+			all = append(all, newRecipe(f, level))
+		}
+	}
+	return all
+}
 
 // reproduces tries a recipe.
 func (d *describer) reproduces(s *stream, r recipe, fix []byte) (bool, error) {

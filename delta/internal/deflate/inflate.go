@@ -2,7 +2,10 @@
 
 package deflate
 
-import "io"
+import (
+	"io"
+	"math"
+)
 
 const (
 	outputSize = windowSize + 1<<16
@@ -33,6 +36,7 @@ type inflater struct {
 
 	recording bool
 	tokens    []token
+	plain     int // of the tokens, those before the first stored block
 }
 
 // A token is a literal (its byte) or a match (distance<<16 | length-3).
@@ -58,7 +62,7 @@ func newInflater() *inflater { return &inflater{out: make([]byte, outputSize)} }
 func (d *inflater) reset(src io.ReaderAt, from, limit int64) error {
 	d.op, d.produced = 0, 0
 	d.inBlock, d.last, d.stored = false, false, 0
-	d.tokens = d.tokens[:0]
+	d.tokens, d.plain = d.tokens[:0], math.MaxInt
 	return d.bits.seek(src, from<<3, limit)
 }
 
@@ -129,6 +133,7 @@ func (d *inflater) openStored() error {
 		return errStream
 	}
 	d.stored = n
+	d.plain = min(d.plain, len(d.tokens))
 	return nil
 }
 

@@ -34,7 +34,7 @@ type matcher struct {
 	carried    token
 	carriedLen int
 	head       [1 << 16]int32
-	prev       [windowSize]int32
+	prev       [windowSize]uint16 // how far back the next in the chain is, at most 1<<16-1
 }
 
 func newMatcher() *matcher {
@@ -54,10 +54,10 @@ func (m *matcher) reset(r recipe) {
 	m.final, m.ready = false, false
 }
 
-// space returns room for contents, at least one byte of it.
+// space returns room for contents: half of the window, if pos keeps up.
 func (m *matcher) space() []byte {
 	limit := len(m.buf) - windowSlack
-	if m.end == limit {
+	if limit-m.end < windowData/2 {
 		m.slide()
 	}
 	return m.buf[m.end:limit]
@@ -65,6 +65,9 @@ func (m *matcher) space() []byte {
 
 func (m *matcher) slide() {
 	shift := (m.pos - windowPast) &^ (windowSize - 1) // prev keeps its places
+	if shift <= 0 {
+		return
+	}
 	copy(m.buf, m.buf[shift:m.end])
 	m.pos -= shift
 	m.end -= shift
@@ -72,9 +75,6 @@ func (m *matcher) slide() {
 	m.start -= shift
 	for i, p := range &m.head {
 		m.head[i] = max(p-int32(shift), 0)
-	}
-	for i, p := range &m.prev {
-		m.prev[i] = max(p-int32(shift), 0)
 	}
 }
 
@@ -93,7 +93,7 @@ func (m *matcher) able() bool {
 // insert enters a position in the chains; three bytes at least are at hand.
 func (m *matcher) insert(p int) {
 	h := m.hash.of(binary.LittleEndian.Uint32(m.buf[p:]))
-	m.prev[p&(windowSize-1)] = m.head[h]
+	m.prev[p&(windowSize-1)] = uint16(min(int32(p)-m.head[h], 1<<16-1))
 	m.head[h] = int32(p)
 }
 
@@ -106,7 +106,7 @@ func (m *matcher) candidate(p int) (int, bool) {
 		m.insert(p)
 		m.inserted++
 	}
-	c := int(m.prev[p&(windowSize-1)])
+	c := p - int(m.prev[p&(windowSize-1)])
 	return c, c > m.start && p-c <= maxDistance
 }
 
@@ -166,19 +166,21 @@ func (m *matcher) longest(p, c, known int) (length, at int) {
 	}
 	most := min(maxMatch, ahead)
 	nice := min(m.effort.nice, most)
-	buf, best := m.buf, known
-	first, last := binary.LittleEndian.Uint16(buf[p:]), binary.LittleEndian.Uint16(buf[p+best-1:])
+	buf, prev, best := m.buf, &m.prev, known
+	last, before := buf[p+best], buf[p+best-1]
+	ends, befores := buf[best:], buf[best-1:]
 	for {
-		if binary.LittleEndian.Uint16(buf[c+best-1:]) == last && binary.LittleEndian.Uint16(buf[c:]) == first {
+		if ends[c] == last && befores[c] == before {
 			if n := common(buf[p:p+most], buf[c:c+most]); n > best {
 				best, at = n, c
 				if n >= nice {
 					return best, at
 				}
-				last = binary.LittleEndian.Uint16(buf[p+best-1:])
+				last, before = buf[p+best], buf[p+best-1]
+				ends, befores = buf[best:], buf[best-1:]
 			}
 		}
-		c = int(m.prev[c&(windowSize-1)])
+		c -= int(prev[c&(windowSize-1)])
 		if chain--; c <= limit || chain == 0 {
 			return best, at
 		}
