@@ -9,35 +9,57 @@ type symbol interface{ byte | int32 }
 
 // sorter sorts the suffixes of one text by induced sorting. A suffix is of
 // type S if it is less than the one that follows it in the text, else of type
-// L; one of type S behind one of type L is an LMS suffix. The text is thought
-// to end with a symbol that is less than all others.
+// L; one of type S behind one of type L is an LMS suffix, and the symbols from
+// one to the next inclusive are a piece. The text is thought to end with a
+// symbol that is less than all others.
+//
+// Each pass walks sa in one direction and puts the suffix before each that it
+// meets into its bucket, if that is of the type of the pass. The walk looks at
+// random places of the text, so branches that depend on them are avoided.
 type sorter[T symbol] struct {
 	ctx     context.Context
 	text    []T
 	sa      []int32
-	buckets []int32 // first free or last taken place of each symbol
+	lms     marks   // the LMS suffixes
+	sizes   []int32 // of the buckets; nil if there is no room for them
+	buckets []int32 // the first free or the last taken place of each symbol's bucket
 }
 
 // pace is how many suffixes are sorted between two looks at the context.
 const pace = 1 << 19
 
 // sortSuffixes fills sa, of the text's length and full of zeros, with the
-// order of the suffixes of text, whose symbols are less than len(buckets).
-func sortSuffixes[T symbol](ctx context.Context, text []T, sa, buckets []int32) error {
-	s := &sorter[T]{ctx, text, sa, buckets}
+// order of the suffixes of text, whose symbols are less than symbols. It works
+// in room if that is large enough.
+func sortSuffixes[T symbol](ctx context.Context, text []T, symbols int, sa, room []int32) error {
 	if len(text) < 2 {
-		return s.stop()
+		return context.Cause(ctx)
 	}
+	s := &sorter[T]{ctx: ctx, text: text, sa: sa, lms: markLMS(text)}
+	switch {
+	case len(room) >= 2*symbols:
+		s.sizes, s.buckets = room[:symbols], room[symbols:2*symbols]
+		s.measure(s.sizes)
+	case len(room) >= symbols:
+		s.buckets = room[:symbols]
+	default:
+		s.buckets = make([]int32, symbols)
+	}
+	return s.sort()
+}
+
+func (s *sorter[T]) sort() error {
 	if err := s.sortPieces(); err != nil {
 		return err
 	}
 	count := s.gatherPieces()
 	if count > 1 {
-		if err := s.sortReduced(count, s.namePieces(count)); err != nil {
-			return err
+		if names := s.namePieces(count); names < count {
+			if err := s.sortReduced(count, names); err != nil {
+				return err
+			}
 		}
 	}
-	clear(sa[count:])
 	s.spread(count)
 	if err := s.induceL(); err != nil {
 		return err
@@ -47,58 +69,49 @@ func sortSuffixes[T symbol](ctx context.Context, text []T, sa, buckets []int32) 
 
 func (s *sorter[T]) stop() error { return context.Cause(s.ctx) }
 
-// starts sets each bucket to its first place in sa, ends to the place behind its last.
-func (s *sorter[T]) starts() {
-	s.count()
-	at := int32(0)
-	for i, n := range s.buckets {
-		s.buckets[i] = at
-		at += n
-	}
-}
-
-func (s *sorter[T]) ends() {
-	s.count()
-	at := int32(0)
-	for i, n := range s.buckets {
-		at += n
-		s.buckets[i] = at
-	}
-}
-
-func (s *sorter[T]) count() {
-	clear(s.buckets)
+func (s *sorter[T]) measure(sizes []int32) {
+	clear(sizes)
 	for _, c := range s.text {
-		s.buckets[c]++
+		sizes[c]++
 	}
 }
 
-// eachLMS calls yield with the places of the LMS suffixes, last first.
-func (s *sorter[T]) eachLMS(yield func(at int)) {
-	next, falling := s.text[len(s.text)-1], true
-	for i := len(s.text) - 2; i >= 0; i-- {
-		c := s.text[i]
-		if c < next {
-			falling = false
-		} else if c > next {
-			if !falling {
-				yield(i + 1)
-			}
-			falling = true
-		}
-		next = c
+func (s *sorter[T]) resetBuckets() {
+	if s.sizes != nil {
+		copy(s.buckets, s.sizes)
+		return
+	}
+	s.measure(s.buckets)
+}
+
+// starts sets each bucket to its first place in sa.
+func (s *sorter[T]) starts() {
+	s.resetBuckets()
+	at := int32(0)
+	for i, n := range s.buckets {
+		s.buckets[i] = at
+		at += n
 	}
 }
 
-// sortPieces leaves in sa the LMS suffixes sorted by their pieces, which reach
-// to the next LMS suffix inclusive, and zeros between them.
+// ends sets each bucket to the place behind its last.
+func (s *sorter[T]) ends() {
+	s.resetBuckets()
+	at := int32(0)
+	for i, n := range s.buckets {
+		at += n
+		s.buckets[i] = at
+	}
+}
+
+// sortPieces leaves in sa the LMS suffixes, sorted by their pieces, and zeros.
 func (s *sorter[T]) sortPieces() error {
 	s.ends()
-	s.eachLMS(func(at int) {
+	for at := range s.lms.down {
 		c := s.text[at]
 		s.buckets[c]--
 		s.sa[s.buckets[c]] = int32(at)
-	})
+	}
 	if err := s.piecesL(); err != nil {
 		return err
 	}
@@ -109,23 +122,22 @@ func (s *sorter[T]) sortPieces() error {
 // type L. Complemented are those that wait for piecesS.
 func (s *sorter[T]) piecesL() error {
 	s.starts()
+	s.putLast()
 	text, sa, buckets := s.text, s.sa, s.buckets
-	last := len(text) - 1
-	c := text[last]
-	sa[buckets[c]] = waiting(last, text[last-1] < c)
-	buckets[c]++
 	for from := 0; from < len(sa); from += pace {
-		for i := from; i < min(from+pace, len(sa)); i++ {
-			if sa[i] <= 0 {
+		to := min(from+pace, len(sa))
+		for i := from; i < to; i++ {
+			j := int(sa[i]) - 1
+			if j < 0 {
 				continue
 			}
-			j := int(sa[i]) - 1
 			sa[i] = 0
 			c := text[j]
+			at := buckets[c]
+			buckets[c] = at + 1
 			if j > 0 {
-				sa[buckets[c]] = waiting(j, text[j-1] < c)
+				sa[at] = int32(j) ^ less(text[j-1], c)
 			}
-			buckets[c]++
 		}
 		if err := s.stop(); err != nil {
 			return err
@@ -134,30 +146,24 @@ func (s *sorter[T]) piecesL() error {
 	return nil
 }
 
-// waiting complements at if it is to be left alone for now.
-func waiting(at int, wait bool) int32 {
-	if wait {
-		return ^int32(at)
-	}
-	return int32(at)
-}
-
-// piecesS does the same for type S, downwards. What it complements is what is
-// not yet LMS.
+// piecesS does the same for type S, downwards; what it complements is no LMS
+// suffix yet.
 func (s *sorter[T]) piecesS() error {
 	s.ends()
 	text, sa, buckets := s.text, s.sa, s.buckets
 	for to := len(sa); to > 0; to -= pace {
-		for i := to - 1; i >= max(0, to-pace); i-- {
-			if sa[i] >= 0 {
+		from := max(0, to-pace)
+		for i := to - 1; i >= from; i-- {
+			j := int(^sa[i]) - 1
+			if j < 0 {
 				continue
 			}
-			j := int(^sa[i]) - 1
 			sa[i] = 0
 			c := text[j]
-			buckets[c]--
+			at := buckets[c] - 1
+			buckets[c] = at
 			if j > 0 {
-				sa[buckets[c]] = waiting(j, text[j-1] <= c)
+				sa[at] = int32(j) ^ ^less(c, text[j-1])
 			}
 		}
 		if err := s.stop(); err != nil {
@@ -166,92 +172,32 @@ func (s *sorter[T]) piecesS() error {
 	}
 	return nil
 }
+
+// putLast puts the suffix of the last symbol, the least of its bucket.
+func (s *sorter[T]) putLast() {
+	last := len(s.text) - 1
+	c := s.text[last]
+	s.sa[s.buckets[c]] = int32(last) ^ less(s.text[last-1], c)
+	s.buckets[c]++
+}
+
+// less is -1, which complements, if a < b, else 0.
+func less[T symbol](a, b T) int32 { return int32((int64(a) - int64(b)) >> 63) }
 
 // gatherPieces moves the sorted LMS suffixes to the front and counts them.
 func (s *sorter[T]) gatherPieces() int {
 	count := 0
 	for _, at := range s.sa {
-		if at > 0 {
-			s.sa[count] = at
-			count++
-		}
+		s.sa[count] = at
+		count += int(uint32(-at) >> 31)
 	}
 	clear(s.sa[count:])
 	return count
 }
 
-// namePieces numbers equal pieces alike, in their order, stores the name of
-// the one at i plus 1 in sa[count+i/2], and returns how many names there are.
-func (s *sorter[T]) namePieces(count int) int {
-	length := s.sa[count:]
-	next := len(s.text) - 1
-	s.eachLMS(func(at int) {
-		length[at/2] = int32(next - at + 1)
-		next = at
-	})
-	names, last := 0, s.sa[0]
-	lastLength := int32(0)
-	for _, at := range s.sa[:count] {
-		n := length[at/2]
-		if n != lastLength || !s.equal(int(last), int(at), int(n)) {
-			names++
-			last, lastLength = at, n
-		}
-		length[at/2] = int32(names)
-	}
-	return names
-}
-
-// equal compares two pieces. One that ends with the text equals no other.
-func (s *sorter[T]) equal(a, b, n int) bool {
-	if max(a, b)+n >= len(s.text) {
-		return false
-	}
-	x, y := s.text[a:a+n], s.text[b:b+n]
-	for i := range x {
-		if x[i] != y[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// sortReduced brings the count LMS suffixes in sa[:count] into their order,
-// by sorting the text of their names.
-func (s *sorter[T]) sortReduced(count, names int) error {
-	if names == count {
-		return nil
-	}
-	sa := s.sa
-	reduced := sa[len(sa)-count:]
-	to := len(reduced)
-	for i := len(sa) - 1; i >= count; i-- {
-		if sa[i] > 0 {
-			to--
-			reduced[to] = sa[i] - 1
-		}
-	}
-	buckets := sa[count : len(sa)-count]
-	if len(buckets) < names {
-		buckets = make([]int32, names)
-	}
-	clear(sa[:count])
-	if err := sortSuffixes(s.ctx, reduced, sa[:count], buckets[:names]); err != nil {
-		return err
-	}
-	to = len(reduced)
-	s.eachLMS(func(at int) {
-		to--
-		reduced[to] = int32(at)
-	})
-	for i, j := range sa[:count] {
-		sa[i] = reduced[j]
-	}
-	return nil
-}
-
 // spread moves the sorted LMS suffixes from sa[:count] to the ends of their buckets.
 func (s *sorter[T]) spread(count int) {
+	clear(s.sa[count:])
 	s.ends()
 	for i := count - 1; i >= 0; i-- {
 		at := s.sa[i]
@@ -266,21 +212,24 @@ func (s *sorter[T]) spread(count int) {
 // that induceS has nothing to do with.
 func (s *sorter[T]) induceL() error {
 	s.starts()
+	s.putLast()
 	text, sa, buckets := s.text, s.sa, s.buckets
-	last := len(text) - 1
-	c := text[last]
-	sa[buckets[c]] = waiting(last, text[last-1] < c)
-	buckets[c]++
 	for from := 0; from < len(sa); from += pace {
-		for i := from; i < min(from+pace, len(sa)); i++ {
+		to := min(from+pace, len(sa))
+		for i := from; i < to; i++ {
 			j := int(sa[i]) - 1
 			sa[i] = ^sa[i]
 			if j < 0 {
 				continue
 			}
 			c := text[j]
-			sa[buckets[c]] = waiting(j, j > 0 && text[j-1] < c)
-			buckets[c]++
+			at := buckets[c]
+			buckets[c] = at + 1
+			v := int32(j)
+			if j > 0 {
+				v ^= less(text[j-1], c)
+			}
+			sa[at] = v
 		}
 		if err := s.stop(); err != nil {
 			return err
@@ -294,15 +243,21 @@ func (s *sorter[T]) induceS() error {
 	s.ends()
 	text, sa, buckets := s.text, s.sa, s.buckets
 	for to := len(sa); to > 0; to -= pace {
-		for i := to - 1; i >= max(0, to-pace); i-- {
-			if sa[i] <= 0 {
+		from := max(0, to-pace)
+		for i := to - 1; i >= from; i-- {
+			j := int(sa[i]) - 1
+			if j < 0 {
 				sa[i] = ^sa[i]
 				continue
 			}
-			j := int(sa[i]) - 1
 			c := text[j]
-			buckets[c]--
-			sa[buckets[c]] = waiting(j, j == 0 || text[j-1] > c)
+			at := buckets[c] - 1
+			buckets[c] = at
+			v := ^int32(j)
+			if j > 0 {
+				v = int32(j) ^ less(c, text[j-1])
+			}
+			sa[at] = v
 		}
 		if err := s.stop(); err != nil {
 			return err

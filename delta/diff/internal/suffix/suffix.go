@@ -31,7 +31,7 @@ func New(ctx context.Context, text []byte) (*Array, error) {
 		return nil, errLong
 	}
 	a := &Array{text: text, order: make([]int32, len(text))}
-	if err := sortSuffixes(ctx, text, a.order, make([]int32, 256)); err != nil {
+	if err := sortSuffixes(ctx, text, 256, a.order, make([]int32, 512)); err != nil {
 		return nil, err
 	}
 	a.index()

@@ -130,6 +130,16 @@ func TestOrderOfAllShortTexts(t *testing.T) {
 	}
 }
 
+func TestOrderOfManyTexts(t *testing.T) {
+	for i := range 3_000 {
+		text := noise(byte(i), 6+i%59)
+		for j := range text {
+			text[j] = byte(int(text[j])*(2+i%7)>>8) << (i % 5)
+		}
+		check(t, append(text, noise(byte(i>>8), 3)...))
+	}
+}
+
 func TestLongest(t *testing.T) {
 	for name, text := range texts() {
 		t.Run(name, func(t *testing.T) {
