@@ -31,11 +31,18 @@ func New(ctx context.Context, text []byte) (*Array, error) {
 		return nil, errLong
 	}
 	a := &Array{text: text, order: make([]int32, len(text))}
-	if err := sortSuffixes(ctx, text, 256, a.order, make([]int32, 512)); err != nil {
+	if err := Sort(ctx, text, a.order); err != nil {
 		return nil, err
 	}
 	a.index()
 	return a, nil
+}
+
+// Sort writes the places of all suffixes of text in their order to order, which
+// is as long as the text.
+func Sort(ctx context.Context, text []byte, order []int32) error {
+	clear(order)
+	return sortSuffixes(ctx, text, 256, order, make([]int32, 512))
 }
 
 // Order returns the places of all suffixes in their order. It must not be changed.
