@@ -2,18 +2,15 @@
 
 // Package diff makes the patches that package delta applies.
 //
-// [Make] is the function that you need; a program that makes several patches
-// uses one [Maker] for all. The patch is an ordinary one of the named format,
-// whichever engine made it, so engines may change; the formats do not.
+// [Make] is the function that you need. The patch is an ordinary one of the
+// named format, however it was found; the way may change, the formats do not.
 //
-// Two engines make bsdiff4 patches, and the smaller patch is kept. go-bsdiff
-// follows the original closely, but it cannot be cancelled, takes quadratic
-// time on long runs (minutes for 2 MiB of zeros) and about 24 bytes of memory
-// per byte of an executable. It therefore runs only on inputs without such
-// runs, within the memory budget, and is left behind at the deadline. The
-// block matcher of this package runs first, in linear time, so that such an
-// input still gets a patch: a zero-filled section costs a few bytes rather
-// than the delta. Every patch is applied before it is handed out.
+// For bsdiff4 it takes the cheapest path through the longest matches, which a
+// suffix array finds, with costs that it has learned from a first pass. Where
+// memory does not suffice, it extends equal blocks instead. Both take linear
+// time, or nearly so, for any input, end soon after their context does, and
+// make the same patch on any number of cores. Every patch is applied before it
+// is handed out.
 package diff
 
 import (
@@ -24,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/waybill-project/waybill/delta"
@@ -42,50 +40,26 @@ const (
 // Budget is what one patch may cost. A zero field means its default.
 type Budget struct {
 	Memory int64         // bytes, inputs included, by declared need
-	Time   time.Duration // until an engine is left; the final check comes on top
+	Time   time.Duration // of making; the final check comes on top
 }
 
 // Options are the optional arguments of Make.
 type Options struct {
 	Budget Budget
-	Logger *slog.Logger // told which engine was left out and why; nil is silent
-}
-
-// Maker makes one patch at a time. At most one run of go-bsdiff that missed
-// its deadline can linger behind a Maker; until it ends, no other is started.
-type Maker struct {
-	turn   chan struct{}
-	search func(base, result []byte) ([]byte, error)
-	behind <-chan outcome
-}
-
-// NewMaker returns a Maker.
-func NewMaker() *Maker {
-	return &Maker{turn: make(chan struct{}, 1), search: bsdiffBytes}
-}
-
-// Make is Maker.Make for a program that makes a single patch.
-func Make(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, out io.Writer, opts *Options) error {
-	return NewMaker().Make(ctx, format, base, result, baseLen, resultLen, out, opts)
+	Logger *slog.Logger // told if memory suffices for block matching only; nil is silent
 }
 
 // Make writes to out a patch that leads from base to result. Lengths are in
 // bytes; base may be nil if baseLen is 0. Nothing is written on an error:
 // ErrBudget, delta.ErrUnsupported, the end of ctx, or trouble with the readers.
-func (m *Maker) Make(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, out io.Writer, opts *Options) error {
+func Make(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, out io.Writer, opts *Options) error {
 	if format != delta.BSDiff4 {
 		return fmt.Errorf("make patch: %w %q", delta.ErrUnsupported, format)
 	}
 	if opts == nil {
 		opts = &Options{}
 	}
-	select {
-	case m.turn <- struct{}{}:
-		defer func() { <-m.turn }()
-	case <-ctx.Done():
-		return fmt.Errorf("make %s patch: %w", format, ctx.Err())
-	}
-	patch, err := m.make(ctx, base, result, baseLen, resultLen, opts)
+	patch, err := makeBSDiff4(ctx, base, result, baseLen, resultLen, opts)
 	if err != nil {
 		return fmt.Errorf("make %s patch: %w", format, err)
 	}
@@ -95,13 +69,13 @@ func (m *Maker) Make(ctx context.Context, format string, base, result io.ReaderA
 	return nil
 }
 
-func (m *Maker) make(ctx context.Context, base, result io.ReaderAt, baseLen, resultLen int64, opts *Options) ([]byte, error) {
+func makeBSDiff4(ctx context.Context, base, result io.ReaderAt, baseLen, resultLen int64, opts *Options) ([]byte, error) {
 	budget := opts.Budget.withDefaults()
-	if err := budget.admit("block matching", blocksMemory(baseLen, resultLen)); err != nil {
+	find, err := matcherFor(ctx, baseLen, resultLen, budget, opts.Logger)
+	if err != nil {
 		return nil, err
 	}
-	p := pair{limit: budget}
-	var err error
+	var p pair
 	if p.base, err = read(base, baseLen); err != nil {
 		return nil, fmt.Errorf("read base: %w", err)
 	}
@@ -110,39 +84,37 @@ func (m *Maker) make(ctx context.Context, base, result io.ReaderAt, baseLen, res
 	}
 	timed, cancel := context.WithTimeoutCause(ctx, budget.Time, fmt.Errorf("%w: %v of time", ErrBudget, budget.Time))
 	defer cancel()
-	plain, err := matchBlocks(timed, p.base, p.result)
+	matches, err := find(timed, p.base, p.result)
 	if err != nil {
 		return nil, err
 	}
-	patch, err := m.bsdiff(timed, p)
-	if err == nil && len(patch) < len(plain) {
-		if patch, err = p.finish(ctx, patch); err == nil {
-			return patch, nil
-		}
-	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err != nil && opts.Logger != nil {
-		opts.Logger.InfoContext(ctx, "patch made by block matching only", "reason", err)
-	}
-	return p.finish(ctx, plain)
-}
-
-// pair is a base and a result in memory.
-type pair struct {
-	base, result []byte
-	limit        Budget
-}
-
-// finish makes a patch as cheap to apply as it can be, and proves it.
-func (p pair) finish(ctx context.Context, patch []byte) ([]byte, error) {
-	patch, err := lowerLevels(patch)
+	patch, err := writeBSDiff4(timed, p.base, p.result, matches)
 	if err != nil {
-		return nil, fmt.Errorf("streams of the new patch: %w", err)
+		return nil, err
 	}
 	return patch, p.check(ctx, patch)
 }
+
+// matcher finds what a result shares with its base.
+type matcher func(ctx context.Context, base, result []byte) ([]match, error)
+
+// matcherFor is the best matcher that the budget allows.
+func matcherFor(ctx context.Context, baseLen, resultLen int64, budget Budget, logger *slog.Logger) (matcher, error) {
+	err := budget.admit("alignment", alignMemory(baseLen, resultLen))
+	if err == nil && max(baseLen, resultLen) <= alignMost {
+		return align, nil
+	}
+	if err := budget.admit("block matching", blocksMemory(baseLen, resultLen)); err != nil {
+		return nil, err
+	}
+	if logger != nil {
+		logger.InfoContext(ctx, "patch made by block matching only", "reason", err)
+	}
+	return matchBlocks, nil
+}
+
+// pair is a base and a result in memory.
+type pair struct{ base, result []byte }
 
 // check applies the patch as a client would.
 func (p pair) check(ctx context.Context, patch []byte) error {
@@ -177,6 +149,24 @@ func (b Budget) admit(engine string, need int64) error {
 		return fmt.Errorf("%w: %s needs %d bytes of memory, %d allowed", ErrBudget, engine, need, b.Memory)
 	}
 	return nil
+}
+
+// alignMemory is the need of align in bytes: the inputs, 4.3 bytes of suffix
+// array and up to 1 of filter per byte of the base, seeds of up to 1.5 bytes
+// per byte of the result, and the patch while it grows.
+func alignMemory(baseLen, resultLen int64) int64 { return need(baseLen, 7, resultLen, 4) }
+
+// blocksMemory is that of block matching: the inputs, at most 2 bytes of table
+// per byte of the base, and the patch while it grows.
+func blocksMemory(baseLen, resultLen int64) int64 { return need(baseLen, 3, resultLen, 3) }
+
+// need is -1 for lengths that are out of range.
+func need(baseLen, perBase, resultLen, perResult int64) int64 {
+	const fixed, most = 48 << 20, math.MaxInt / 64
+	if baseLen < 0 || resultLen < 0 || baseLen > most || resultLen > most {
+		return -1
+	}
+	return baseLen*perBase + resultLen*perResult + fixed
 }
 
 func read(r io.ReaderAt, length int64) ([]byte, error) {
