@@ -27,10 +27,7 @@ func align(ctx context.Context, base, result []byte) ([]match, error) {
 	if err != nil {
 		return nil, err
 	}
-	seeds := f.seeds
-	for _, m := range covers {
-		seeds = append(seeds, seed{int32(m.new), int32(m.old), int32(m.n)})
-	}
+	seeds := append(f.seeds, gapSeeds(base, result, covers)...)
 	slices.SortStableFunc(seeds, func(x, y seed) int { return int(x.new) - int(y.new) })
 	b := &aligner{base: base, result: result, seeds: seeds}
 	if b.costs, err = learn(ctx, base, result, covers); err != nil {

@@ -65,7 +65,7 @@ func (f *finder) find(i, known int) (s seed, next int) {
 
 func (f *finder) miss(i int) (seed, int) {
 	f.missed++
-	return seed{}, i + 1 + min(f.missed>>8, 7)
+	return seed{}, i + 1 + 2*min(f.missed>>6, 3)
 }
 
 // filter knows of eight bytes that a text does not hold them; of one in eight
