@@ -18,22 +18,29 @@ const alignMost = 1<<31 - 1
 // the diagonals of the longest matches of places where the path is not doing
 // well. A second pass has learned from the first what bytes cost.
 func align(ctx context.Context, base, result []byte) ([]match, error) {
-	f, err := newFinder(ctx, base, result)
+	covers, seeds, err := alignFirst(ctx, base, result)
 	if err != nil {
 		return nil, err
+	}
+	costs, err := learn(ctx, base, result, covers)
+	if err != nil {
+		return nil, err
+	}
+	seeds = append(seeds, gapSeeds(base, result, covers)...)
+	slices.SortStableFunc(seeds, func(x, y seed) int { return int(x.new) - int(y.new) })
+	a := &aligner{base: base, result: result, costs: costs, seeds: seeds}
+	return a.run(ctx)
+}
+
+// alignFirst is the first pass. Its suffix array is not kept.
+func alignFirst(ctx context.Context, base, result []byte) ([]match, []seed, error) {
+	f, err := newFinder(ctx, base, result)
+	if err != nil {
+		return nil, nil, err
 	}
 	a := &aligner{base: base, result: result, costs: startCosts(), next: f.find}
 	covers, err := a.run(ctx)
-	if err != nil {
-		return nil, err
-	}
-	seeds := append(f.seeds, gapSeeds(base, result, covers)...)
-	slices.SortStableFunc(seeds, func(x, y seed) int { return int(x.new) - int(y.new) })
-	b := &aligner{base: base, result: result, seeds: seeds}
-	if b.costs, err = learn(ctx, base, result, covers); err != nil {
-		return nil, err
-	}
-	return b.run(ctx)
+	return covers, f.seeds, err
 }
 
 const (
@@ -145,7 +152,7 @@ func (a *aligner) jumpTo(to int) int {
 
 // jump takes equal bytes of the best path at once and gives up the others.
 func (a *aligner) jump(i, to int) {
-	p, beside := a.paths[a.best], a.paths[0]
+	p := a.paths[a.best]
 	node := a.number(&p)
 	for ; i < to && p.history.zeros < zerosMost; i++ {
 		a.remember(i, p.cost, node)
@@ -156,7 +163,7 @@ func (a *aligner) jump(i, to int) {
 		a.remember(j, p.cost+(j-i)*each, node)
 	}
 	p.cost += (to - i) * each
-	beside = path{segment: segment{before: node, start: int32(to), diag: nowhere}, cost: p.cost + leaveCost, node: -1}
+	beside := path{segment: segment{before: node, start: int32(to), diag: nowhere}, cost: p.cost + leaveCost, node: -1}
 	a.paths = append(a.paths[:0], beside, p)
 	a.best = 1
 }

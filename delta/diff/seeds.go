@@ -13,7 +13,10 @@ import (
 const (
 	matchLeast = 8  // bytes of a match that is tried
 	matchLong  = 32 // bytes of a match within which no other is searched for
-	matchGoing = 16 // equal bytes ahead of the best path that make a search useless
+	matchGoing = 10 // equal bytes ahead of the best path that make a search useless
+
+	spareMatches = 1 << 20 // that do not count as too many
+	matchStride  = 16      // bytes more between searches where there are too many
 
 	checkEvery = 1 << 16 // bytes between two looks at the context
 )
@@ -29,6 +32,7 @@ type finder struct {
 	seeds  []seed
 	most   int
 	missed int
+	found  int
 }
 
 func newFinder(ctx context.Context, base, result []byte) (*finder, error) {
@@ -42,7 +46,8 @@ func newFinder(ctx context.Context, base, result []byte) (*finder, error) {
 
 // find returns the longest match at i if it is longer than known, and where
 // the next search is worth its time. That is further away the longer nothing
-// was found: in bytes that are all new.
+// was found, in bytes that are all new, and where the matches of a text of few
+// letters are everywhere and none of them is good.
 func (f *finder) find(i, known int) (s seed, next int) {
 	p := f.result[i:]
 	if len(p) < matchLeast || !f.filter.has(p) {
@@ -57,15 +62,20 @@ func (f *finder) find(i, known int) (s seed, next int) {
 	if len(f.seeds) < f.most {
 		f.seeds = append(f.seeds, s)
 	}
+	f.found++
+	next = i + n
 	if n < matchLong {
-		return s, i + 1
+		next -= matchLeast - 1
 	}
-	return s, i + n
+	if f.found > spareMatches+i/4 {
+		next += matchStride
+	}
+	return s, next
 }
 
 func (f *finder) miss(i int) (seed, int) {
 	f.missed++
-	return seed{}, i + 1 + 2*min(f.missed>>6, 3)
+	return seed{}, i + 1 + 2*min(f.missed>>5, 3)
 }
 
 // filter knows of eight bytes that a text does not hold them; of one in eight

@@ -3,8 +3,8 @@
 // Package bzip2 compresses in the format of Julian Seward's bzip2 1.0, which
 // every bzip2 reads. [Encoder] is all there is; compress/bzip2 decompresses.
 //
-// It takes linear time for any data, and searches longer than the original for
-// the Huffman tables of a block. A stream claims no larger blocks than it has,
+// It takes linear time for any data; streams are as long as the original's, to
+// a thousandth. A stream claims no larger blocks than it has,
 // since decompressors allocate what is claimed.
 package bzip2
 
