@@ -151,22 +151,22 @@ func (b Budget) admit(engine string, need int64) error {
 	return nil
 }
 
-// alignMemory is the need of align in bytes: the inputs, 4.3 bytes of suffix
-// array and up to 1 of filter per byte of the base, seeds of up to 1.5 bytes
-// per byte of the result, and the patch while it grows.
-func alignMemory(baseLen, resultLen int64) int64 { return need(baseLen, 7, resultLen, 4) }
+// alignMemory is the need of align in bytes: the inputs, 4.7 bytes of suffix
+// array and up to 1 of filter per byte of the base, seeds of up to 0.8 bytes
+// per byte of the result, the patch while it grows, and garbage.
+func alignMemory(baseLen, resultLen int64) int64 { return need(112<<20, baseLen, 7, resultLen, 4) }
 
 // blocksMemory is that of block matching: the inputs, at most 2 bytes of table
 // per byte of the base, and the patch while it grows.
-func blocksMemory(baseLen, resultLen int64) int64 { return need(baseLen, 3, resultLen, 3) }
+func blocksMemory(baseLen, resultLen int64) int64 { return need(48<<20, baseLen, 3, resultLen, 3) }
 
 // need is -1 for lengths that are out of range.
-func need(baseLen, perBase, resultLen, perResult int64) int64 {
-	const fixed, most = 48 << 20, math.MaxInt / 64
+func need(fixed, baseLen, perBase, resultLen, perResult int64) int64 {
+	const most = math.MaxInt / 64
 	if baseLen < 0 || resultLen < 0 || baseLen > most || resultLen > most {
 		return -1
 	}
-	return baseLen*perBase + resultLen*perResult + fixed
+	return fixed + baseLen*perBase + resultLen*perResult
 }
 
 func read(r io.ReaderAt, length int64) ([]byte, error) {

@@ -41,7 +41,7 @@ func newFinder(ctx context.Context, base, result []byte) (*finder, error) {
 		return nil, err
 	}
 	filter, err := newFilter(ctx, base)
-	return &finder{array: array, filter: filter, result: result, most: 1024 + len(result)/8}, err
+	return &finder{array: array, filter: filter, result: result, most: 1024 + len(result)/16}, err
 }
 
 // find returns the longest match at i if it is longer than known, and where
