@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/waybill-project/waybill/delta"
+	"github.com/waybill-project/waybill/delta/internal/waybill1"
 )
 
 // ErrBudget says that a patch was not made because it would have taken more
@@ -122,6 +123,12 @@ func (m *Maker) make(ctx context.Context, format string, base, result io.ReaderA
 		return nil, context.Cause(timed)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := p.check(ctx, format, patch); !errors.Is(err, waybill1.ErrWork) {
+		return patch, err
+	}
+	if patch, err = p.plainly(opts.Level).make(timed); err != nil {
 		return nil, err
 	}
 	return patch, p.check(ctx, format, patch)

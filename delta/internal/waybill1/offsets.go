@@ -24,7 +24,7 @@ type segment struct {
 // NewOffsets makes the map. Of covers that overlap in the base, the longer one
 // counts from where it starts.
 func NewOffsets(covers []Cover, baseLength int64) *Offsets {
-	o := &Offsets{}
+	o := &Offsets{segments: make([]segment, 0, len(covers))}
 	o.lay(covers, byBase(covers))
 	o.buildIndex(baseLength)
 	return o
