@@ -178,6 +178,29 @@ func gz(t testing.TB, contents []byte) []byte {
 	return binary.LittleEndian.AppendUint32(out, uint32(len(contents)))
 }
 
+// rawArchive is a zip of n members with the same stream, and one with another.
+func rawArchive(t testing.TB, n int, stream, last []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	for i := range n + 1 {
+		if i == n {
+			stream = last
+		}
+		f, err := w.CreateRaw(&zip.FileHeader{Name: "x", Method: zip.Deflate, CompressedSize64: uint64(len(stream)), UncompressedSize64: 1})
+		if err == nil {
+			_, err = f.Write(stream)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
 // archive is a zip of members with these contents.
 func archive(t testing.TB, members ...[]byte) []byte {
 	t.Helper()

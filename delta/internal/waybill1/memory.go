@@ -15,8 +15,8 @@ const Memory = 64 << 20
 // What the parts of a reader hold at most, in bytes.
 const (
 	modelMemory      = 20 << 20
-	baseViewMemory   = 26 << 20
-	resultViewMemory = 17 << 20
+	baseViewMemory   = 20 << 20
+	resultViewMemory = 14 << 20
 	coverMemory      = 12
 	mapMemory        = 12 // of a cover, while a map is made of them for images
 )

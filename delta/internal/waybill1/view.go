@@ -16,12 +16,14 @@ import (
 // often that a reader would mostly inflate what it has inflated before.
 var ErrWork = fmt.Errorf("%w: it takes too much work for its result", ErrCorrupt)
 
-// A view of a base may make a reader read so many bytes of the file, of which
-// every read counts leastRead at least.
+// A view of a base may make a reader read so many bytes of the file, once the
+// streams are known. A read that is not near the end of the last one costs more
+// than its bytes, since it starts to inflate anew.
 const (
 	readFactor = 16 // times the base's length
 	readFree   = 64 << 20
-	leastRead  = 4 << 10
+	jumpCost   = 16 << 10
+	nearBy     = 4 << 10
 )
 
 // see returns the base as the covers see it, and its length.
@@ -50,13 +52,12 @@ type baseFile struct {
 	ctx  context.Context
 	r    io.ReaderAt
 	left int64
+	end  int64 // of the last read
 	err  error
 }
 
 func (b *baseFile) ReadAt(p []byte, off int64) (n int, err error) {
-	if b.left -= max(int64(len(p)), leastRead); b.left < 0 {
-		b.err = cmp.Or(b.err, ErrWork)
-	}
+	b.spend(off, int64(len(p)))
 	if b.err = cmp.Or(b.err, b.ctx.Err()); b.err != nil {
 		return 0, b.err
 	}
@@ -68,6 +69,17 @@ func (b *baseFile) ReadAt(p []byte, off int64) (n int, err error) {
 	}
 	b.err = err
 	return n, err
+}
+
+func (b *baseFile) spend(off, n int64) {
+	cost := n
+	if off < b.end-nearBy || off > b.end+nearBy {
+		cost = max(n, jumpCost)
+	}
+	b.end = off + n
+	if b.left -= cost; b.left < 0 {
+		b.err = cmp.Or(b.err, ErrWork)
+	}
 }
 
 // resultFile makes a file of its view.
