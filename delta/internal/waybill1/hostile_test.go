@@ -343,7 +343,7 @@ func TestWork(t *testing.T) {
 	const n = 20000
 	s := sample{base: gz(t, text(1, 6<<20)), result: make([]byte, 4*n), baseView: true}
 	for i := range uint32(n) {
-		s.covers = append(s.covers, Cover{4 * i, 1000 + i + i*5%6<<20, 1})
+		s.covers = append(s.covers, Cover{4 * i, i * 1_300_021 % (6 << 20), 1})
 	}
 	h, patch := s.header(), s.patch(t)
 	base := &counted{ReaderAt: bytes.NewReader(s.base)}
