@@ -3,7 +3,6 @@
 package delta
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -60,8 +59,9 @@ type bsdiff4 struct {
 	length               int64
 	control, diff, extra *stream
 	base                 *window
-	out                  *bufio.Writer
-	buf                  []byte
+	out                  io.Writer
+	buf                  *[chunk]byte
+	held                 int // bytes of the result at the beginning of buf
 
 	oldPos, newPos int64
 	triples        int64
@@ -73,8 +73,10 @@ func applyBSDiff4(ctx context.Context, info Info, base, patch io.ReaderAt, out i
 	if err != nil {
 		return err
 	}
-	b.base = newWindow(base, info.BaseLength)
-	b.out = bufio.NewWriterSize(out, chunk)
+	b.base, b.buf = newWindow(base, info.BaseLength), takeChunk()
+	defer b.base.close()
+	defer giveChunk(b.buf)
+	b.out = out
 	return b.run()
 }
 
@@ -95,7 +97,6 @@ func openBSDiff4(ctx context.Context, info Info, patch io.ReaderAt) (*bsdiff4, e
 		control: open("control", bsdiff4Header, diffAt),
 		diff:    open("difference", diffAt, extraAt),
 		extra:   open("extra", extraAt, info.PatchLength),
-		buf:     make([]byte, chunk),
 	}, nil
 }
 
@@ -137,7 +138,7 @@ func (b *bsdiff4) run() error {
 			return err
 		}
 	}
-	return b.written(b.out.Flush())
+	return b.flush()
 }
 
 // step carries out one control triple.
@@ -190,7 +191,8 @@ func (b *bsdiff4) emit(from *stream, n int64, add bool) error {
 		if err := b.ctx.Err(); err != nil {
 			return err
 		}
-		p := b.buf[:min(n, int64(len(b.buf)))]
+		p := b.buf[b.held:]
+		p = p[:min(n, int64(len(p)))]
 		if err := from.fill(p); err != nil {
 			return err
 		}
@@ -200,19 +202,25 @@ func (b *bsdiff4) emit(from *stream, n int64, add bool) error {
 			}
 			b.oldPos += int64(len(p))
 		}
-		if _, err := b.out.Write(p); err != nil {
-			return b.written(err)
-		}
 		b.newPos += int64(len(p))
 		n -= int64(len(p))
+		if b.held += len(p); b.held == len(b.buf) {
+			if err := b.flush(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
-func (b *bsdiff4) written(err error) error {
-	if err != nil {
+func (b *bsdiff4) flush() error {
+	if b.held == 0 {
+		return nil
+	}
+	if _, err := b.out.Write(b.buf[:b.held]); err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}
+	b.held = 0
 	return nil
 }
 

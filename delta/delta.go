@@ -22,6 +22,7 @@ package delta
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -65,6 +66,9 @@ type Limits struct {
 	// Memory is the working memory in bytes, besides the caller's base, patch
 	// and output; zero means DefaultMemory.
 	Memory int64
+	// BaseChecked says that CheckBase has just accepted the base, or that an Apply
+	// has just made it, so that Apply hashes it only to find out why it failed.
+	BaseChecked bool
 }
 
 // Formats lists the formats that Apply reads.
@@ -99,12 +103,22 @@ func Apply(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Write
 	if err := admit(info, limits); err != nil {
 		return err
 	}
-	if base == nil {
-		base = bytes.NewReader(nil)
+	base = orEmpty(base)
+	checked := limits != nil && limits.BaseChecked
+	if !checked {
+		if err := CheckBase(ctx, info, base); err != nil {
+			return err
+		}
 	}
-	if err := checkBase(ctx, info, base); err != nil {
-		return err
+	err := applyTo(ctx, info, base, patch, out)
+	if checked && (errors.Is(err, ErrCorrupt) || errors.Is(err, ErrResultMismatch)) {
+		err = cmp.Or(CheckBase(ctx, info, base), err)
 	}
+	return err
+}
+
+// applyTo writes the result and compares its hash.
+func applyTo(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Writer) error {
 	hash := sha256.New()
 	if err := apply(ctx, info, base, patch, io.MultiWriter(hash, out)); err != nil {
 		return fmt.Errorf("apply %s patch: %w", info.Format, err)
@@ -153,10 +167,15 @@ func admit(info Info, limits *Limits) error {
 	return nil
 }
 
-func checkBase(ctx context.Context, info Info, base io.ReaderAt) error {
+// CheckBase reports whether base is the one that a patch starts from, as Apply does
+// first: it returns nil, ErrBaseMismatch, or the trouble of the reader or the context.
+func CheckBase(ctx context.Context, info Info, base io.ReaderAt) error {
+	base = orEmpty(base)
+	buf := takeChunk()
+	defer giveChunk(buf)
 	hash := sha256.New()
 	src := &section{ctx: ctx, r: base, end: info.BaseLength}
-	n, err := io.CopyBuffer(hash, src, make([]byte, chunk))
+	n, err := io.CopyBuffer(hash, src, buf[:])
 	if err != nil {
 		return fmt.Errorf("read base: %w", err)
 	}
@@ -172,6 +191,13 @@ func checkBase(ctx context.Context, info Info, base io.ReaderAt) error {
 		return fmt.Errorf("%w: hash is %x, want %x", ErrBaseMismatch, got, info.BaseSHA256)
 	}
 	return nil
+}
+
+func orEmpty(base io.ReaderAt) io.ReaderAt {
+	if base == nil {
+		return bytes.NewReader(nil)
+	}
+	return base
 }
 
 // longer reports whether r has a byte at offset length.

@@ -17,6 +17,7 @@ type Description struct {
 	Format       string
 	ResultLength int64
 	BaseLength   int64
+	ResultSum    []byte // how the SHA-256 of the result begins; nil where it does not say
 	Sections     []Section
 }
 
@@ -85,6 +86,7 @@ func inspectBSDiff4(patch io.ReaderAt, length int64) (Description, error) {
 // inspectVCDIFF adds up the sections of all windows.
 func inspectVCDIFF(patch io.ReaderAt, length int64) (Description, error) {
 	v := newVCDIFF(context.Background(), Info{BaseLength: math.MaxInt64, PatchLength: length}, nil, patch, nil)
+	defer v.window.base.close()
 	if err := v.header(); err != nil {
 		return Description{}, err
 	}

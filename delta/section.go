@@ -8,10 +8,17 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // chunk is the size in bytes of the buffers for base, streams and output.
 const chunk = 64 << 10
+
+// chunks keeps buffers from one Apply to the next.
+var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
+
+func takeChunk() *[chunk]byte  { return chunks.Get().(*[chunk]byte) }
+func giveChunk(b *[chunk]byte) { chunks.Put(b) }
 
 // section reads the bytes [off, end) of r in order. It ends early where r
 // does, and keeps in err what was the reader's fault or the context's.

@@ -87,6 +87,7 @@ func newVCDIFF(ctx context.Context, info Info, base, patch io.ReaderAt, out io.W
 
 func applyVCDIFF(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Writer) error {
 	v := newVCDIFF(ctx, info, base, patch, out)
+	defer v.window.base.close()
 	if err := v.header(); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 package delta
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,13 @@ import (
 const Waybill1 = "waybill1"
 
 func applyWaybill1(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Writer) error {
-	err := waybill1.Apply(ctx, base, info.BaseLength, info.ResultLength, patch, info.PatchLength, out)
+	h, _, err := waybill1.ReadHeader(patch, info.PatchLength)
+	if err == nil && !bytes.Equal(h.BaseSum[:], info.BaseSHA256[:len(h.BaseSum)]) {
+		return fmt.Errorf("%w: its hash begins with %x, not with %x", ErrBaseMismatch, info.BaseSHA256[:len(h.BaseSum)], h.BaseSum)
+	}
+	if err == nil {
+		err = waybill1.Apply(ctx, base, info.BaseLength, info.ResultLength, patch, info.PatchLength, out)
+	}
 	if errors.Is(err, waybill1.ErrCorrupt) {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
@@ -36,6 +43,7 @@ func inspectWaybill1(patch io.ReaderAt, length int64) (Description, error) {
 		Format:       Waybill1,
 		ResultLength: h.ResultLength,
 		BaseLength:   h.BaseLength,
+		ResultSum:    h.ResultSum[:],
 		Sections:     []Section{{"header", at}, {"coded", length - at - h.Stored}, {"stored", h.Stored}},
 	}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -245,4 +246,28 @@ func (s *slowReader) Write(p []byte) (int, error) {
 	s.began <- struct{}{}
 	<-s.held
 	return len(p), nil
+}
+
+// deadlines notes how many bytes were written when the deadline was moved.
+type deadlines struct {
+	http.ResponseWriter
+	n  int
+	at []int
+}
+
+func (d *deadlines) Write(p []byte) (int, error)        { d.n += len(p); return len(p), nil }
+func (d *deadlines) SetWriteDeadline(_ time.Time) error { d.at = append(d.at, d.n); return nil }
+
+// A reader gets more time for each share that it has taken, and not for each write.
+func TestDeadlineMovesWithTheShare(t *testing.T) {
+	for _, write := range []int{16 << 10, chunk, sendShare} {
+		to := &deadlines{}
+		out := &sending{ResponseController: http.NewResponseController(to), w: to}
+		for range 4 * sendShare / write {
+			_, _ = out.Write(make([]byte, write))
+		}
+		if want := []int{0, sendShare, 2 * sendShare, 3 * sendShare}; !slices.Equal(to.at, want) {
+			t.Errorf("writes of %d bytes moved it at %v, want %v", write, to.at, want)
+		}
+	}
 }

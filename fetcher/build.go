@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -99,11 +100,11 @@ func (c *Client) follow(ctx context.Context, t *Target, way release.Way, base, d
 	if last := way.Steps[len(way.Steps)-1]; last.ResultLength != t.Length || !sameHash(last.ResultSHA256, t.Hashes["sha256"]) {
 		return 0, t.fault(ErrMismatch, errors.New("the patch leads to another file"))
 	}
-	if err := c.checkBase(way.Steps[0], base); err != nil {
+	w := walk{Client: c, target: t, dest: dest}
+	defer w.close()
+	if err := w.start(ctx, way.Steps[0], base); err != nil {
 		return 0, err
 	}
-	w := walk{Client: c, target: t, base: base, dest: dest}
-	defer w.close()
 	for _, step := range way.Steps {
 		if err := w.step(ctx, step); err != nil {
 			return w.fetched, err
@@ -115,37 +116,46 @@ func (c *Client) follow(ctx context.Context, t *Target, way release.Way, base, d
 // sameHash compares hex; a file without sha256 is compared after it was made.
 func sameHash(a, b string) bool { return b == "" || strings.EqualFold(a, b) }
 
-// checkBase saves fetching a patch for a base that is not there.
-func (c *Client) checkBase(step release.Step, base string) error {
+// applying limits how many patches are applied at once in this process: more than there are CPUs
+// would take no less time, and each needs memory.
+var applying = make(chan struct{}, runtime.GOMAXPROCS(0)+1)
+
+// walk applies patch after patch; the result of one is the base of the next.
+type walk struct {
+	*Client
+	target  *Target
+	dest    string
+	base    durable.File // of the first step, nil if that starts from nothing
+	made    *partial     // by the last step; unverified against target until finish
+	length  int64        // of the base of the next step, verified
+	sum     [sha256.Size]byte
+	fetched int64
+}
+
+// start opens the base and verifies it, which saves fetching a patch for one that is not there.
+func (w *walk) start(ctx context.Context, step release.Step, base string) error {
+	info, err := describe(step)
+	if err != nil {
+		return err
+	}
+	w.length, w.sum = info.BaseLength, info.BaseSHA256
 	if step.FromLength == 0 && step.From == release.EmptySHA256 {
 		return nil
 	}
 	if base == "" {
 		return fmt.Errorf("%w: nothing is installed", delta.ErrBaseMismatch)
 	}
-	f, err := c.store.fs.OpenFile(base, os.O_RDONLY, 0)
-	if err != nil {
+	if w.base, err = w.store.fs.OpenFile(base, os.O_RDONLY, 0); err != nil {
 		return fmt.Errorf("%w: %w", delta.ErrBaseMismatch, err)
 	}
-	defer f.Close()
-	sum := sha256.New()
-	n, err := io.CopyBuffer(sum, io.LimitReader(f, step.FromLength+1), make([]byte, chunk))
-	if err != nil {
-		return local(base, err)
+	err = delta.CheckBase(ctx, info, w.base)
+	switch {
+	case errors.Is(err, delta.ErrBaseMismatch):
+		return fmt.Errorf("%s was changed: %w", base, err)
+	case ctx.Err() != nil:
+		return ctx.Err()
 	}
-	if n != step.FromLength || !strings.EqualFold(hex.EncodeToString(sum.Sum(nil)), step.From) {
-		return fmt.Errorf("%w: %s was changed", delta.ErrBaseMismatch, base)
-	}
-	return nil
-}
-
-// walk applies patch after patch; the result of one is the base of the next.
-type walk struct {
-	*Client
-	target     *Target
-	base, dest string
-	made       *partial // by the last step; unverified against target until finish
-	fetched    int64
+	return local(base, err)
 }
 
 func (w *walk) step(ctx context.Context, step release.Step) error {
@@ -158,22 +168,23 @@ func (w *walk) step(ctx context.Context, step release.Step) error {
 	if err != nil {
 		return err
 	}
-	base, done, err := w.baseFile(info)
+	select {
+	case applying <- struct{}{}:
+		defer func() { <-applying }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	out, err := w.result(ctx, step)
 	if err != nil {
 		return err
 	}
-	defer done()
-	out, err := w.result(ctx)
-	if err != nil {
-		return err
-	}
-	if err := delta.Apply(ctx, info, base, patch.file, onlyWriter{out}, nil); err != nil {
+	known := &delta.Limits{BaseChecked: info.BaseLength == w.length && info.BaseSHA256 == w.sum}
+	if err := delta.Apply(ctx, info, w.from(), patch.file, onlyWriter{out}, known); err != nil {
 		out.discard()
 		return fmt.Errorf("patch %s: %w", step.Target, err)
 	}
-	done()
 	w.close()
-	w.made = out
+	w.made, w.length, w.sum = out, info.ResultLength, info.ResultSHA256
 	return nil
 }
 
@@ -209,27 +220,25 @@ func describe(step release.Step) (info delta.Info, err error) {
 	return info, nil
 }
 
-func (w *walk) baseFile(info delta.Info) (io.ReaderAt, func(), error) {
-	if w.made != nil {
-		return w.made.file, func() {}, nil
+func (w *walk) from() io.ReaderAt {
+	switch {
+	case w.made != nil:
+		return w.made.file
+	case w.base != nil:
+		return w.base
 	}
-	if info.BaseLength == 0 {
-		return nil, func() {}, nil
-	}
-	f, err := w.store.fs.OpenFile(w.base, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, nil, local(w.base, err)
-	}
-	return f, func() { f.Close() }, nil
+	return nil
 }
 
-// result opens a private file for what a patch makes.
-func (w *walk) result(ctx context.Context) (*partial, error) {
+// result opens a private file for what a patch makes. It is not hashed here if Apply
+// compares the one hash that is signed for the target.
+func (w *walk) result(ctx context.Context, step release.Step) (*partial, error) {
 	sums, err := newDigests(w.target.Hashes)
 	if err != nil {
 		return nil, w.target.fault(ErrMalformed, err)
 	}
-	out := &partial{fs: w.store.fs, sums: sums}
+	proven := len(sums) == 1 && strings.EqualFold(w.target.Hashes["sha256"], step.ResultSHA256)
+	out := &partial{fs: w.store.fs, sums: sums, proven: proven}
 	if w.opts.Ephemeral {
 		return out, out.create(w.dest)
 	}
@@ -243,7 +252,7 @@ func (w *walk) result(ctx context.Context) (*partial, error) {
 // finish checks the last result against the signed entry of the target itself.
 func (w *walk) finish() error {
 	err := checkLength(w.made.have, w.target.Length)
-	if err == nil {
+	if err == nil && !w.made.proven {
 		err = w.made.sums.check()
 	}
 	if err != nil {
@@ -253,6 +262,10 @@ func (w *walk) finish() error {
 }
 
 func (w *walk) close() {
+	if w.base != nil {
+		w.base.Close()
+		w.base = nil
+	}
 	if w.made != nil {
 		w.made.discard()
 		w.made = nil

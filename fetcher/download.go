@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"sort"
@@ -58,7 +57,7 @@ func (c *Client) holds(path string, t *Target) bool {
 		return false
 	}
 	defer f.Close()
-	_, err = io.CopyBuffer(sums, onlyReader{f}, make([]byte, chunk))
+	_, err = pour(sums, f)
 	return err == nil && sums.check() == nil
 }
 

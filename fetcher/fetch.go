@@ -27,34 +27,83 @@ type wanted struct {
 func (c *Client) get(ctx context.Context, w wanted, accept func(data []byte) error) error {
 	return c.each(ctx, w.meta.length, func(m *Mirrors, x *mirror, h *haste) (final bool, err error) {
 		start := m.now()
-		data, _, err := c.fetchFrom(ctx, m, x, h, w, Request{})
+		data, _, err := c.fetchFrom(ctx, m, x, h, w, Request{}, func(data []byte, _ string) error { return accept(data) })
 		if err != nil {
-			return false, err
-		}
-		if err := accept(data); err != nil {
-			return w.meta.hashes != nil && w.meta.check(data, w.role) == nil, err
+			return data != nil && w.only(data), err
 		}
 		m.worked(x, int64(len(data)), m.now().Sub(start))
 		return true, nil
 	})
 }
 
-// fetchFrom returns nil data if the object still has the tag in req. With haste it gives up
-// with errSlower where another mirror may be quicker; nil is none.
-func (c *Client) fetchFrom(ctx context.Context, m *Mirrors, x *mirror, h *haste, w wanted, req Request) (data []byte, tag string, err error) {
+// only tells whether no other copy can be better.
+func (w wanted) only(data []byte) bool {
+	return w.meta.hashes != nil && w.meta.check(data, w.role) == nil
+}
+
+// fetchFrom returns what a mirror has if accept takes it, and what accept did not take
+// beside its error. The data is nil if the object still has the tag in req. With haste it
+// gives up with errSlower where another mirror may be quicker; nil is none.
+func (c *Client) fetchFrom(
+	ctx context.Context, m *Mirrors, x *mirror, h *haste, w wanted, req Request, accept func(data []byte, tag string) error,
+) (data []byte, tag string, err error) {
 	walk := allowanceOf(ctx, x)
 	ctx = patiently(ctx, &patience{walk: walk})
+	refused := refusals{left: m.refusals()}
 	for range tries(m) {
 		data, tag, err = c.fetchOnce(ctx, m, x, h, w, req)
-		if err == nil {
-			walk.spend(-time.Second, 0)
+		if err == nil && refused.before(data) {
+			return data, tag, refused.err
 		}
-		if err == nil || !broken(ctx, err) {
+		if err == nil {
+			err = accept(data, tag)
+		}
+		if err == nil {
+			walk.spend(-time.Second, 0) // not for a copy that was refused
+			return data, tag, nil
+		}
+		switch {
+		case data != nil && w.only(data):
+			return data, tag, err
+		case !broken(ctx, err) && !refused.again(ctx, err, data):
 			return data, tag, err
 		}
-		c.debug("transfer broke off", "object", w.name, "error", err)
+		c.debug("asking once more", "object", w.name, "error", err)
 	}
-	return nil, "", err
+	return data, tag, err
+}
+
+// refusals are bad copies of one object from one mirror.
+type refusals struct {
+	left int    // how often to ask for another copy
+	sum  string // of the last one
+	err  error  // what was wrong with it
+}
+
+// maxRefusals is how many bad copies are put down to the way to a lone mirror, where there is nobody
+// else to ask: caches and networks do spoil bytes.
+const maxRefusals = 2
+
+func (m *Mirrors) refusals() int {
+	if len(m.mirrors) > 1 {
+		return 0
+	}
+	return maxRefusals
+}
+
+// before tells whether this copy is the one that was refused last.
+func (r *refusals) before(data []byte) bool { return r.err != nil && sum256(data) == r.sum }
+
+// again notes a refusal, and tells whether to ask for another copy.
+func (r *refusals) again(ctx context.Context, err error, data []byte) bool {
+	if ctx.Err() != nil || Class(err) != "verification" && !errors.Is(err, errRange) {
+		return false
+	}
+	if r.err, r.sum = nil, ""; data != nil {
+		r.err, r.sum = err, sum256(data)
+	}
+	r.left--
+	return r.left >= 0
 }
 
 func (c *Client) fetchOnce(ctx context.Context, m *Mirrors, x *mirror, h *haste, w wanted, req Request) ([]byte, string, error) {

@@ -57,13 +57,13 @@ func (u *update) nextRoot(last *root) (next *root, err error) {
 	var none []*mirror
 	object := wanted{name: layout.Root(last.version + 1), role: "root", limit: u.opts.Limits.Root}
 	err = u.ask(func(m *Mirrors, x *mirror) (done bool, err error) {
-		data, _, err := u.fetchFrom(u.ctx, m, x, nil, object, Request{})
+		_, _, err = u.fetchFrom(u.ctx, m, x, nil, object, Request{}, func(data []byte, _ string) (err error) {
+			next, err = verifyNextRoot(data, last)
+			return err
+		})
 		if absent(err) {
 			none = append(none, x)
 			return false, nil
-		}
-		if err == nil {
-			next, err = verifyNextRoot(data, last)
 		}
 		return err == nil, err
 	})
@@ -128,24 +128,24 @@ func (u *update) newest(old *timestamp) (best stamp, err error) {
 }
 
 // stampFrom asks one mirror. It returns old if that is what the mirror holds.
-func (u *update) stampFrom(m *Mirrors, x *mirror, old *timestamp) (stamp, error) {
+func (u *update) stampFrom(m *Mirrors, x *mirror, old *timestamp) (s stamp, err error) {
 	var req Request
 	if old != nil && u.floor.Of == sum256(old.data) && u.floor.From == u.tagged(x) {
 		req.ETag = u.floor.ETag
 	}
 	object := wanted{name: layout.Timestamp, role: "timestamp", limit: u.opts.Limits.Timestamp}
-	data, tag, err := u.fetchFrom(u.ctx, m, x, nil, object, req)
-	if err != nil {
-		return stamp{}, err
-	}
-	if data == nil {
-		data, tag = old.data, req.ETag
-	}
-	t, err := verifyTimestamp(data, u.root, old)
-	if err == nil {
-		err = u.fresh(t.document, u.at)
-	}
-	return stamp{t, x, tag, t != nil && bytes.Equal(data, t.data)}, err
+	_, _, err = u.fetchFrom(u.ctx, m, x, nil, object, req, func(data []byte, tag string) error {
+		if data == nil {
+			data, tag = old.data, req.ETag
+		}
+		t, err := verifyTimestamp(data, u.root, old)
+		if err == nil {
+			err = u.fresh(t.document, u.at)
+		}
+		s = stamp{t, x, tag, t != nil && bytes.Equal(data, t.data)}
+		return err
+	})
+	return s, err
 }
 
 // tagged names the mirror that gave an ETag, which means nothing to another one.

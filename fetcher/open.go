@@ -77,7 +77,7 @@ func rehash(file io.ReaderAt, t *Target) error {
 	if err != nil {
 		return err
 	}
-	n, err := io.CopyBuffer(sums, onlyReader{io.NewSectionReader(file, 0, t.Length+1)}, make([]byte, chunk))
+	n, err := pour(sums, io.NewSectionReader(file, 0, t.Length+1))
 	if err != nil {
 		return err
 	}

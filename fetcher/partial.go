@@ -17,7 +17,6 @@ import (
 const (
 	partialDir = "partial"
 	unverified = ".unverified"
-	chunk      = 64 << 10
 	staleAfter = 24 * time.Hour
 )
 
@@ -30,6 +29,7 @@ type partial struct {
 	have    int64
 	kept    bool // some of it comes from an earlier transfer
 	sums    digests
+	proven  bool // who writes it verifies the same hash: sums learn nothing
 	release func() error
 	lasting bool // it stays for the next run if this one is cut off
 }
@@ -112,13 +112,10 @@ func (p *partial) rehash(length int64) error {
 	if !sole(info) || info.Size() > length {
 		return errors.New("not a file that we left")
 	}
-	p.have, err = io.CopyBuffer(p.sums, onlyReader{p.file}, make([]byte, chunk))
+	p.have, err = pour(p.sums, p.file)
 	p.kept = p.have > 0
 	return err
 }
-
-// onlyReader hides methods that would make io.CopyBuffer ignore its buffer.
-type onlyReader struct{ io.Reader }
 
 func (p *partial) Write(b []byte) (int, error) {
 	n, err := p.file.Write(b)
@@ -126,6 +123,9 @@ func (p *partial) Write(b []byte) (int, error) {
 		return n, local(p.path, err)
 	}
 	p.have += int64(n)
+	if p.proven {
+		return n, nil
+	}
 	return p.sums.Write(b)
 }
 
@@ -172,7 +172,7 @@ func (p *partial) carry(dest string) error {
 		return err
 	}
 	defer to.discard()
-	if _, err := io.CopyBuffer(onlyWriter{to}, onlyReader{from}, make([]byte, chunk)); err != nil {
+	if _, err := pour(to, from); err != nil {
 		return local(dest, err)
 	}
 	if err := to.sums.check(); err != nil {
@@ -183,8 +183,6 @@ func (p *partial) carry(dest string) error {
 	}
 	return local(p.path, durable.Remove(p.fs, p.path))
 }
-
-type onlyWriter struct{ io.Writer }
 
 func (p *partial) closeFile() error {
 	if p.file == nil {
@@ -204,10 +202,10 @@ func (p *partial) close() {
 	}
 }
 
-// discard removes the file; after place it does nothing.
+// discard removes the file; after place there is none.
 func (p *partial) discard() {
-	if p.closeFile(); p.path != "" {
-		_ = durable.Remove(p.fs, p.path)
+	if p.closeFile(); p.path != "" && p.fs.Remove(p.path) == nil {
+		_ = durable.SyncDir(p.fs, filepath.Dir(p.path))
 	}
 	p.close()
 }

@@ -51,6 +51,7 @@ type TransportOptions struct {
 const (
 	maxServed = 32
 	sendStall = time.Minute
+	sendShare = 64 << 10
 )
 
 // NewTransport makes a Transport that reads from client. Close it when it is done with.
@@ -123,21 +124,25 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(resp.StatusCode)
 	if r.Method != http.MethodHead {
-		out := &sending{w, http.NewResponseController(w)}
-		_, _ = io.CopyBuffer(out, resp.Body, make([]byte, chunk))
+		out := &sending{ResponseController: http.NewResponseController(w), w: w}
+		_, _ = pour(out, resp.Body)
 		_ = out.SetWriteDeadline(time.Time{})
 	}
 }
 
 // sending gives up on a reader that stands still.
 type sending struct {
-	w io.Writer
 	*http.ResponseController
+	w    io.Writer
+	left int // bytes of the share that the deadline is for
 }
 
 func (s *sending) Write(p []byte) (int, error) {
-	if err := s.SetWriteDeadline(time.Now().Add(sendStall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return 0, err
+	if s.left -= len(p); s.left < 0 {
+		s.left = sendShare - len(p)
+		if err := s.SetWriteDeadline(time.Now().Add(sendStall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return 0, err
+		}
 	}
 	return s.w.Write(p)
 }

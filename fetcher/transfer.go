@@ -31,6 +31,7 @@ type transfer struct {
 	mirrors *Mirrors
 	queue   []*mirror // not given up; the first is at work
 	paces   map[*mirror]*pace
+	refused refusals
 	apart   bool // a mix of mirrors did not verify: one at a time from now on
 }
 
@@ -48,7 +49,7 @@ var errSlower = errors.New("another mirror is quicker")
 func (c *Client) newTransfer(t *Target, name string, p *partial) *transfer {
 	m := c.mirrors()
 	x := &transfer{Client: c, target: t, name: name, partial: p, mirrors: m, queue: m.order(t.Length)}
-	x.paces = map[*mirror]*pace{}
+	x.refused.left, x.paces = m.refusals(), map[*mirror]*pace{}
 	for _, q := range x.queue {
 		x.paces[q] = &pace{}
 	}
@@ -69,7 +70,7 @@ func (x *transfer) run(ctx context.Context) error {
 		err := x.once(ctx)
 		got := x.fetched - before
 		at.fetched += got
-		switch again := errors.Is(err, errRange) || x.partial.kept && errors.Is(err, ErrMismatch); {
+		switch again := err != nil && x.again(ctx, err); {
 		case err == nil:
 			x.credit()
 			return nil
@@ -94,6 +95,19 @@ func (x *transfer) run(ctx context.Context) error {
 		}
 		at = stint{}
 	}
+}
+
+// again tells whether the whole may come well from the first byte on: after what an earlier
+// transfer left, or from a lone mirror if it is not the same as before.
+func (x *transfer) again(ctx context.Context, err error) bool {
+	if errors.Is(err, errRange) || x.partial.kept && errors.Is(err, ErrMismatch) {
+		return true
+	}
+	var got []byte
+	if x.partial.have == x.target.Length {
+		got = x.partial.sums.all()
+	}
+	return !x.refused.before(got) && x.refused.again(ctx, err, got)
 }
 
 // patient tells whether a mirror whose transfer broke off may go on: not if hardly anything came several times in a row, and
@@ -191,31 +205,52 @@ func (x *transfer) once(ctx context.Context) error {
 
 func (x *transfer) copy(ctx context.Context, body io.Reader) error {
 	p, t := x.partial, x.target
-	buf := make([]byte, chunk)
+	buf, held := takeBuffer(), 0
+	defer buf.give()
 	for {
-		n, err := x.read(body, buf)
-		if int64(n) > t.Length-p.have {
-			return x.fault(checkLength(p.have+int64(n), t.Length))
+		n, err := x.read(body, buf[held:min(chunk, t.Length-p.have+1)])
+		if held += n; int64(held) > t.Length-p.have {
+			return x.fault(checkLength(p.have+int64(held), t.Length))
 		}
-		if _, err := p.Write(buf[:n]); err != nil {
+		end := err
+		switch {
+		case err == io.EOF && p.have+int64(held) < t.Length:
+			end = &interrupted{SourceError{x.name, io.ErrUnexpectedEOF}}
+		case err != nil && err != io.EOF:
+			end = brokenError(ctx, x.name, err)
+		case err == nil && ctx.Err() != nil:
+			end = ctx.Err()
+		case err == nil && x.quicker():
+			end = errSlower
+		}
+		if held, err = x.keep(buf, held, end != nil); err != nil {
 			return err
 		}
 		if x.opts.Progress != nil && n > 0 {
-			x.opts.Progress(Progress{Name: t.Name, Done: p.have, Total: t.Length})
+			x.opts.Progress(Progress{Name: t.Name, Done: p.have + int64(held), Total: t.Length})
 		}
-		switch {
-		case err == io.EOF && p.have < t.Length:
-			return &interrupted{SourceError{x.name, io.ErrUnexpectedEOF}}
-		case err == io.EOF:
+		if end == io.EOF {
 			return nil
-		case err != nil:
-			return brokenError(ctx, x.name, err)
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case x.quicker():
-			return errSlower
+		}
+		if end != nil {
+			return end
 		}
 	}
+}
+
+// keep writes what is held. On a fast line a page that is not full waits for its rest, since two
+// pieces of one cost several times as much. It returns how much is still held.
+func (x *transfer) keep(buf *buffer, held int, end bool) (rest int, err error) {
+	if !end && held >= page {
+		rest = min(held, int((x.partial.have+int64(held))%page))
+	}
+	if held == rest {
+		return rest, nil
+	}
+	if _, err := x.partial.Write(buf[:held-rest]); err != nil {
+		return 0, err
+	}
+	return copy(buf[:], buf[held-rest:held]), nil
 }
 
 // read counts, for the progress of this file and for the pace of the mirror.

@@ -228,6 +228,14 @@ func (d digests) Reset() {
 	}
 }
 
+// all are the hashes of what was written.
+func (d digests) all() (out []byte) {
+	for _, h := range d {
+		out = h.Sum(out)
+	}
+	return out
+}
+
 func (d digests) check() error {
 	for _, h := range d {
 		if !strings.EqualFold(hex.EncodeToString(h.Sum(nil)), h.want) {

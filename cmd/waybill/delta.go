@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -178,7 +179,7 @@ func (a *app) deltaApply(ctx context.Context, from, patchPath, out string, baseS
 }
 
 // writeResult gives the hash of what it wrote. If that is not to be verified,
-// there is nothing for it to match.
+// it has to match what the patch says of it, if anything.
 func (a *app) writeResult(ctx context.Context, info delta.Info, base, patch io.ReaderAt, out string, verify bool) ([]byte, error) {
 	bar := cli.NewProgress(a.stderr, out, info.ResultLength)
 	defer bar.Finish()
@@ -189,7 +190,8 @@ func (a *app) writeResult(ctx context.Context, info delta.Info, base, patch io.R
 			return delta.Apply(ctx, info, base, patch, w, nil)
 		}
 		err := delta.Apply(ctx, info, base, patch, io.MultiWriter(w, made), nil)
-		if errors.Is(err, delta.ErrResultMismatch) {
+		claim := bytes.TrimRight(info.ResultSHA256[:], "\x00")
+		if errors.Is(err, delta.ErrResultMismatch) && bytes.HasPrefix(made.Sum(nil), claim) {
 			return nil
 		}
 		return err
@@ -218,9 +220,6 @@ func badPatch(path string, err error) error {
 			return &cli.Error{Code: cli.Verification, Err: fmt.Errorf("%s: %w", path, err), Hint: "was it made for this base? nothing was written"}
 		}
 	}
-	if errors.Is(err, delta.ErrUnsupported) {
-		return &cli.Error{Code: cli.Verification, Err: fmt.Errorf("%s: %w", path, err), Hint: "it may be a good patch for another program"}
-	}
 	return err
 }
 
@@ -237,6 +236,7 @@ func patchFacts(base, patch *inputFile, baseSum []byte) (delta.Info, error) {
 		return delta.Info{}, fmt.Errorf("%w: %d bytes instead of %d", delta.ErrBaseMismatch, base.size, d.BaseLength)
 	}
 	info := delta.Info{Format: d.Format, BaseLength: base.size, ResultLength: d.ResultLength, PatchLength: patch.size}
+	copy(info.ResultSHA256[:], d.ResultSum)
 	if copy(info.BaseSHA256[:], baseSum) > 0 {
 		return info, nil
 	}

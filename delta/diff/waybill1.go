@@ -123,7 +123,7 @@ func (w *writing) make(ctx context.Context) ([]byte, error) {
 	old, new := w.base, w.result
 	image := openImages(old, new)
 	if image != nil {
-		rough, err := cover.Covers(ctx, old, new, cover.NewTable(old, 24, 4))
+		rough, err := cover.Covers(ctx, old, new, cover.NewTable(old, 24, 4), cover.Near)
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +134,7 @@ func (w *writing) make(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	covers, err := cover.Covers(ctx, old, new, finder)
+	covers, err := cover.Covers(ctx, old, new, finder, w.better(image))
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +147,13 @@ func (w *writing) make(ctx context.Context) ([]byte, error) {
 	}
 	w.progress.set(int64(len(w.result)))
 	return waybill1.Write(ctx, w.header, bytes.NewReader(w.base), int64(len(w.base)), w.result, covers)
+}
+
+func (w *writing) better(image *image) int {
+	if image == nil && w.header.Views == 0 {
+		return cover.Far
+	}
+	return cover.Near
 }
 
 func (w *writing) finder(ctx context.Context, old []byte) (cover.Finder, error) {

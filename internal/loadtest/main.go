@@ -39,6 +39,7 @@ type settings struct {
 	Repeat   int           `json:"repeat"`
 	Seed     uint64        `json:"seed"`
 	Spread   time.Duration `json:"spread"`
+	Profile  string        `json:"profile"`
 	dir      string
 	json     string
 	packages []string
@@ -94,6 +95,7 @@ func parse(args []string) (*settings, string, error) {
 	flags.Uint64Var(&s.Seed, "seed", 1, "of the faults")
 	flags.DurationVar(&s.Spread, "spread", 10*time.Second, "how long an outage lasts, and over how long checks spread")
 	flags.StringVar(&s.dir, "dir", memoryDisk(), "where temporary folders go")
+	flags.StringVar(&s.Profile, "profile", "", "existing folder for a CPU and an allocation profile of every measurement")
 	flags.StringVar(&s.json, "json", "", "file for the results as data")
 	flags.DurationVar(&s.fuzz, "fuzz", 0, "with figures: how long each fuzz target runs")
 	if err := flags.Parse(args); err != nil {

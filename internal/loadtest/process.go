@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -54,8 +55,12 @@ func child(ctx context.Context, in io.Reader, out io.Writer) error {
 	if !ok {
 		return fmt.Errorf("no job %q", j.Kind)
 	}
-	a, err := do(ctx, &j)
+	finish, err := profile(&j)
 	if err != nil {
+		return err
+	}
+	a, err := do(ctx, &j)
+	if err = errors.Join(err, finish()); err != nil {
 		return err
 	}
 	return json.NewEncoder(out).Encode(a)

@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
@@ -194,9 +196,9 @@ func fileSum(path string) string {
 		return ""
 	}
 	defer f.Close()
-	data, err := io.ReadAll(f)
-	if err != nil {
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
 		return ""
 	}
-	return hexSum(data)
+	return hex.EncodeToString(sum.Sum(nil))
 }

@@ -21,7 +21,8 @@ type report struct {
 	CPUs     int       `json:"cpus"`
 	Settings *settings `json:"settings"`
 	Rows     []row     `json:"rows"`
-	Runs     []runs    `json:"runs"` // everything that was measured, before the medians
+	Notes    []string  `json:"notes,omitempty"` // what must be known to compare
+	Runs     []runs    `json:"runs"`            // everything that was measured, before the medians
 	broken   []error
 }
 
@@ -83,8 +84,14 @@ func (r *report) write(w io.Writer, file string) error {
 		}
 		fmt.Fprintf(table, "  %s\t%s\n", x.Figure, x.cells())
 	}
-	if err := table.Flush(); err != nil || file == "" {
+	if err := table.Flush(); err != nil {
 		return err
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintln(w, note)
+	}
+	if file == "" {
+		return nil
 	}
 	f, err := os.Create(file)
 	if err != nil {

@@ -7,9 +7,7 @@ import "github.com/waybill-project/waybill/delta/internal/entropy"
 // literals codes bytes that no cover predicts, by what came before them and by
 // where the last few came before in other literals.
 type literals struct {
-	value *entropy.Bytes
-	hit   []uint8
-
+	value  *entropy.Bytes
 	ring   []byte
 	at     uint32
 	heads  []uint32

@@ -43,7 +43,7 @@ var ErrCorrupt = errors.New("corrupt patch")
 // Header is what a patch says in front.
 type Header struct {
 	BaseLength, ResultLength int64   // of the files
-	BaseSum, ResultSum       [8]byte // the first bytes of their SHA-256
+	BaseSum, ResultSum       [4]byte // the first bytes of their SHA-256
 	Views                    byte    // BaseView, ResultView
 	ViewLength               int64   // of the result's view, with ResultView
 	Stored                   int64   // length of the literals at the end that are not coded

@@ -23,10 +23,13 @@ type Finder interface {
 }
 
 const (
-	// better is how many more bytes than on the last cover's diagonal must match
-	// at another place before a new cover begins there, betterNear on a diagonal
-	// of one of the last covers, and near how many fewer may match there.
-	better     = 8
+	// Near and Far are how many more bytes than on the last cover's diagonal must
+	// match elsewhere before a new cover begins there: Near for machine code,
+	// where such bytes cost much to say in another way, Far for text.
+	Near = 8
+	Far  = 24
+	// betterNear is the same on a diagonal of one of the last covers, and near how
+	// many fewer bytes than elsewhere may match there.
 	betterNear = 4
 	near       = 6
 	shortest   = 4
@@ -41,7 +44,7 @@ const segment = 32 << 20
 // Covers finds the covers of result by searching where the last cover's
 // diagonal gets worse than another one. The segments of a long result are
 // searched on several cores.
-func Covers(ctx context.Context, base, result []byte, finder Finder) ([]waybill1.Cover, error) {
+func Covers(ctx context.Context, base, result []byte, finder Finder, better int) ([]waybill1.Cover, error) {
 	found := make([][]waybill1.Cover, (len(result)+segment-1)/segment)
 	var group sync.WaitGroup
 	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -49,7 +52,7 @@ func Covers(ctx context.Context, base, result []byte, finder Finder) ([]waybill1
 		turns <- struct{}{}
 		group.Go(func() {
 			from := i * segment
-			s := &scan{base: base, result: result[from:min(from+segment, len(result))], finder: finder}
+			s := &scan{base: base, result: result[from:min(from+segment, len(result))], finder: finder, better: better}
 			found[i] = s.run(ctx, uint32(from))
 			<-turns
 		})
@@ -73,6 +76,7 @@ func (s *scan) run(ctx context.Context, from uint32) []waybill1.Cover {
 type scan struct {
 	base, result []byte
 	finder       Finder
+	better       int
 	covers       []waybill1.Cover
 
 	at, length int // where the search is, and how much matches there
@@ -87,9 +91,9 @@ type scan struct {
 // diagonal is better than a match elsewhere that is little longer.
 func (s *scan) search() (threshold int) {
 	s.pos, s.length = s.finder.Longest(s.result[s.at:], s.at+s.lastPos-s.lastAt)
-	threshold = better
+	threshold = s.better
 	for _, d := range s.recent {
-		if n := s.onDiagonal(s.at, d); n >= shortest && n+near > s.length && (threshold == better || n > s.length) {
+		if n := s.onDiagonal(s.at, d); n >= shortest && n+near > s.length && (threshold == s.better || n > s.length) {
 			s.pos, s.length, threshold = s.at+d, n, betterNear
 		}
 	}
