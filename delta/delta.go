@@ -28,6 +28,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/waybill-project/waybill/delta/internal/waybill1"
 )
 
 // Errors that Apply returns, wrapped. Any other error is trouble with the
@@ -81,7 +83,7 @@ func UpdateFormats() []string { return []string{Waybill1, BSDiff4} }
 func Memory(info Info) (int64, error) {
 	switch info.Format {
 	case Waybill1:
-		return waybill1Memory, nil
+		return waybill1.Memory, nil
 	case BSDiff4:
 		return bsdiff4Memory, nil
 	case VCDIFF:

@@ -17,10 +17,6 @@ import (
 // it to the byte. A result, like a base, has less than 4 GiB.
 const Waybill1 = "waybill1"
 
-// waybill1Memory is the most that a patch can make a reader use: 13 MiB of
-// covers and as much of their map, 12 MiB of an executable's tables, and models.
-const waybill1Memory = 64 << 20
-
 func applyWaybill1(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Writer) error {
 	h, _, err := waybill1.ReadHeader(patch, info.PatchLength)
 	if err == nil && !bytes.Equal(h.BaseSum[:], info.BaseSHA256[:len(h.BaseSum)]) {

@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/waybill-project/waybill/delta"
+	"github.com/waybill-project/waybill/delta/internal/waybill1"
 )
 
 // ErrBudget says that a patch was not made because it would have taken more
@@ -98,6 +99,12 @@ func makePatch(ctx context.Context, format string, base, result io.ReaderAt, bas
 		return nil, context.Cause(timed)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := p.check(ctx, format, patch); !errors.Is(err, waybill1.ErrWork) {
+		return patch, err
+	}
+	if patch, err = p.plainly(opts.Level).make(timed); err != nil {
 		return nil, err
 	}
 	return patch, p.check(ctx, format, patch)

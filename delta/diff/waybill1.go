@@ -87,13 +87,16 @@ func (p pair) views(ctx context.Context, level Level) (*writing, error) {
 	if err != nil {
 		return nil, err
 	}
+	if result.Size() > waybill1.MaxView(int64(len(p.result))) {
+		return nil, nil
+	}
 	w := p.plainly(level)
 	if w.result, err = p.whole(result); err != nil {
 		return nil, err
 	}
 	w.header.Views, w.header.ViewLength = waybill1.ResultView, result.Size()
 	base, err := deflate.Open(bytes.NewReader(p.base), int64(len(p.base)))
-	if errors.Is(err, deflate.ErrNone) {
+	if errors.Is(err, deflate.ErrNone) || err == nil && base.Size() > waybill1.MaxLength {
 		return w, nil
 	}
 	if err != nil {
@@ -139,8 +142,8 @@ func (w *writing) make(ctx context.Context) ([]byte, error) {
 		h := image.New.Hashes
 		covers = cover.Without(covers, h.At, h.At+int64(h.Count)*sha256.Size)
 	}
-	if len(covers) > waybill1.MaxCovers {
-		covers = cover.Longest(covers, waybill1.MaxCovers)
+	if limit := w.header.MaxCovers(); len(covers) > limit {
+		covers = cover.Longest(covers, limit)
 	}
 	w.progress.set(int64(len(w.result)))
 	return waybill1.Write(ctx, w.header, bytes.NewReader(w.base), int64(len(w.base)), w.result, covers)

@@ -56,26 +56,16 @@ func (c *Coder) Reading() bool { return c.reading }
 // only zeros are read.
 func (c *Coder) Err() error { return c.err }
 
-// Finished reports whether a reader used its input to the last byte.
+// Finished reports whether a reader's input is to the last byte what a writer
+// of the same values would have written.
 func (c *Coder) Finished() bool {
-	if len(c.in) == 0 && c.past == 0 {
-		c.in, _ = c.src()
-	}
-	return c.err == nil && len(c.in) == 0
+	return c.err == nil && len(c.in) == 0 && c.past == pastEnd-1 && c.code == c.high>>24<<24
 }
 
 // Bytes ends a writer and returns what it wrote.
 func (c *Coder) Bytes() []byte {
-	// The shortest number in [low, high] whose missing bytes are zero.
-	for shift := 24; shift >= 0; shift -= 8 {
-		if v := (c.high >> shift) << shift; v >= c.low {
-			for ; shift < 32 && v != 0; v <<= 8 {
-				c.out = append(c.out, byte(v>>24))
-			}
-			break
-		}
-	}
-	return c.out
+	// The zeros behind it make this a number in [low, high].
+	return append(c.out, byte(c.high>>24))
 }
 
 // Mute makes the coder code nothing until it is called with false: models only

@@ -141,6 +141,10 @@ func NewNumbers(first, second int) *Numbers {
 // Code codes a number in the given contexts.
 func (n *Numbers) Code(c *Coder, value uint64, first, second int) uint64 {
 	size := bits.Len64(value)
+	if size > 47 && !c.reading {
+		c.fail()
+		return 0
+	}
 	node := 1
 	for shift := 5; shift >= 0; shift-- {
 		node = node<<1 | n.length.Code(c, size>>shift&1, 0, first*64+node, second*64+node, node)

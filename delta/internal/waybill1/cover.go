@@ -3,6 +3,7 @@
 package waybill1
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -143,9 +144,9 @@ func size(v uint64) int {
 }
 
 // codeCovers codes how many covers there are and all of them.
-func codeCovers(c *entropy.Coder, covers []Cover, resultLength, baseLength int64) ([]Cover, error) {
+func codeCovers(ctx context.Context, c *entropy.Coder, covers []Cover, h *Header, baseLength int64) ([]Cover, error) {
 	count := entropy.NewNumbers(1, 1).Code(c, uint64(len(covers)), 0, 0)
-	if limit := uint64(min(MaxCovers, spareCovers+resultLength/bytesPerCover)); count > limit {
+	if limit := h.MaxCovers(); count > uint64(limit) {
 		return nil, fmt.Errorf("%w: %d, at most %d", errCovers, count, limit)
 	}
 	k := newCoverCode()
@@ -153,11 +154,14 @@ func codeCovers(c *entropy.Coder, covers []Cover, resultLength, baseLength int64
 		covers = make([]Cover, 0, count)
 	}
 	for i := range int(count) {
+		if i&0xfff == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		var v Cover
 		if !c.Reading() {
 			v = covers[i]
 		}
-		v, err := k.code(c, v, resultLength, baseLength)
+		v, err := k.code(c, v, h.to(), baseLength)
 		if err != nil {
 			return nil, err
 		}

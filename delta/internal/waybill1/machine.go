@@ -61,6 +61,14 @@ type side interface {
 	computed(at int64, n int) error // n bytes, at most pieceSize, that m.old[margin:] predicts
 }
 
+// take sets the covers; references in images need a map of them.
+func (m *machine) take(covers []Cover) {
+	m.covers = covers
+	if len(m.images) > 0 {
+		m.offsets = NewOffsets(covers, m.baseLength)
+	}
+}
+
 // each goes through the result in order.
 func (m *machine) each(length int64, s side) error {
 	at := int64(0)

@@ -23,10 +23,10 @@ type pages struct {
 
 func (p *pages) end() int64 { return p.at + int64(len(p.sums)) }
 
-// newPages is for the first image that has page hashes.
+// newPages is for the first image that has page hashes, and not too many.
 func newPages(images []Image) *pages {
 	for _, g := range images {
-		if h := g.New.Hashes; h != nil {
+		if h := g.New.Hashes; hashable(h) {
 			return &pages{
 				at: g.NewAt + h.At, sums: make([]byte, h.Count*sha256.Size),
 				start: g.NewAt, limit: h.Limit, size: int64(h.PageSize), page: sha256.New(),

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
-	"github.com/waybill-project/waybill/delta/internal/deflate"
 	"github.com/waybill-project/waybill/delta/internal/entropy"
 	"github.com/waybill-project/waybill/delta/internal/executable"
 )
@@ -24,43 +24,13 @@ func Apply(ctx context.Context, base io.ReaderAt, baseLength, resultLength int64
 	if h.BaseLength != baseLength || h.ResultLength != resultLength {
 		return fmt.Errorf("%w: it leads from %d to %d bytes instead of %d to %d", ErrCorrupt, h.BaseLength, h.ResultLength, baseLength, resultLength)
 	}
-	if h.Views&BaseView != 0 {
-		view, err := deflate.Open(base, baseLength)
-		if errors.Is(err, deflate.ErrNone) {
-			err = fmt.Errorf("%w: base: %w", ErrCorrupt, err)
-		}
-		if err != nil {
-			return err
-		}
-		base, baseLength = view, view.Size()
-	}
-	b := body{ctx: ctx, header: h, base: base, baseLength: baseLength, patch: patch, at: at, storedAt: patchLength - h.Stored}
-	if h.Views&ResultView == 0 {
-		return b.apply(out)
-	}
-	file := deflate.NewWriter(&limited{out, resultLength})
-	err = b.apply(file)
-	if err == nil {
-		err = file.Close()
-	}
-	if errors.Is(err, deflate.ErrCorrupt) {
-		err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+	b := body{ctx: ctx, header: h, patch: patch, at: at, storedAt: patchLength - h.Stored}
+	file := &baseFile{ctx: ctx, r: base, left: math.MaxInt64}
+	err = b.carryOut(file, out)
+	if file.err != nil {
+		return fmt.Errorf("read base: %w", file.err)
 	}
 	return err
-}
-
-// limited refuses more bytes than a result has.
-type limited struct {
-	w    io.Writer
-	left int64
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	if int64(len(p)) > l.left {
-		return 0, fmt.Errorf("%w: longer than its result", ErrCorrupt)
-	}
-	l.left -= int64(len(p))
-	return l.w.Write(p)
 }
 
 // body is a patch behind its header.
@@ -73,6 +43,22 @@ type body struct {
 	at, storedAt int64
 }
 
+// carryOut makes the result from the base, or from one's view the other's.
+func (b *body) carryOut(base *baseFile, out io.Writer) (err error) {
+	h := b.header
+	if b.base, b.baseLength, err = h.see(base, h.BaseLength); err != nil {
+		return err
+	}
+	if h.Views&ResultView == 0 {
+		return b.apply(out)
+	}
+	file := newResultFile(out, h.ResultLength)
+	if err := b.apply(file); err != nil {
+		return err
+	}
+	return file.Close()
+}
+
 func (b *body) apply(out io.Writer) error {
 	images, err := b.header.open(b.base, b.baseLength)
 	if errors.Is(err, executable.ErrUnknown) || errors.Is(err, errHeader) {
@@ -83,16 +69,17 @@ func (b *body) apply(out io.Writer) error {
 	source := &section{r: b.patch, at: b.at, end: b.storedAt, buf: make([]byte, 16<<10)}
 	c := entropy.NewReader(source.next)
 	m := newMachine(b.ctx, c, b.base, b.baseLength, images)
-	if m.covers, err = codeCovers(c, nil, b.header.to(), b.baseLength); err != nil {
+	covers, err := codeCovers(b.ctx, c, nil, b.header, b.baseLength)
+	if err != nil {
 		return corrupt(source, err)
 	}
-	m.offsets = NewOffsets(m.covers, b.baseLength)
-	r := &reader{machine: m, out: out, stored: io.NewSectionReader(b.patch, b.storedAt, b.header.Stored)}
+	m.take(covers)
+	r := &reader{machine: m, out: out, stored: section{r: b.patch, at: b.storedAt, end: b.storedAt + b.header.Stored}}
 	if err := m.each(b.header.to(), r); err != nil {
 		return corrupt(source, err)
 	}
-	if !c.Finished() || r.storedUsed != b.header.Stored {
-		return fmt.Errorf("%w: bytes behind its end", ErrCorrupt)
+	if !c.Finished() || r.stored.at != r.stored.end {
+		return corrupt(source, fmt.Errorf("%w: bytes behind its end", ErrCorrupt))
 	}
 	return nil
 }
@@ -108,7 +95,7 @@ func corrupt(source *section, err error) error {
 	return err
 }
 
-// section feeds a piece of the patch to the decoder.
+// section is a part of the patch.
 type section struct {
 	r       io.ReaderAt
 	at, end int64
@@ -116,24 +103,32 @@ type section struct {
 	err     error
 }
 
+// next is what the decoder goes on with.
 func (s *section) next() ([]byte, error) {
-	n := min(int64(len(s.buf)), s.end-s.at)
-	if n == 0 || s.err != nil {
+	p := s.buf[:min(int64(len(s.buf)), s.end-s.at)]
+	if s.err == nil && len(p) > 0 {
+		s.err = s.fill(p)
+	}
+	if s.err != nil {
 		return nil, s.err
 	}
-	if got, err := s.r.ReadAt(s.buf[:n], s.at); int64(got) < n {
-		s.err = fmt.Errorf("read patch: %w", err)
-		return nil, s.err
+	return p, nil
+}
+
+// fill reads the next bytes.
+func (s *section) fill(p []byte) error {
+	if int64(len(p)) > s.end-s.at {
+		return fmt.Errorf("%w: a section ends early", ErrCorrupt)
 	}
-	s.at += n
-	return s.buf[:n], nil
+	err := readPatch(s.r, p, s.at)
+	s.at += int64(len(p))
+	return err
 }
 
 type reader struct {
 	*machine
-	out        io.Writer
-	stored     io.Reader
-	storedUsed int64
+	out    io.Writer
+	stored section
 }
 
 func (r *reader) cover(c Cover) error {
@@ -156,10 +151,8 @@ func (r *reader) computed(at int64, n int) error {
 func (r *reader) literals(from, to int64) error {
 	return r.chunks(from, to, func(at int64, n int) error {
 		if r.machine.stored.Code(r.c, 0, 0, 0, 0, 0) == 1 {
-			got, err := io.ReadFull(r.stored, r.act[margin:margin+n])
-			r.storedUsed += int64(got)
-			if err != nil {
-				return fmt.Errorf("%w: stored bytes end early", ErrCorrupt)
+			if err := r.stored.fill(r.act[margin : margin+n]); err != nil {
+				return err
 			}
 			return r.emit(n)
 		}

@@ -26,8 +26,8 @@ const Magic = "WAYBILL1"
 const (
 	MaxLength = 1<<32 - 1 // of base and result, in bytes
 	MaxImages = 64
-	MaxCovers = 1 << 20
 
+	maxCovers     = 1 << 20
 	spareCovers   = 64
 	bytesPerCover = 4
 
@@ -64,8 +64,8 @@ func (h *Header) to() int64 {
 	return h.ResultLength
 }
 
-// maxView is the longest view of a result.
-func maxView(resultLength int64) int64 { return min(resultLength*viewFactor+spareView, MaxLength) }
+// MaxView is the longest view of a result of so many bytes.
+func MaxView(resultLength int64) int64 { return min(resultLength*viewFactor+spareView, MaxLength) }
 
 // Region is an executable within the base that became one in the result.
 type Region struct {
@@ -94,11 +94,8 @@ func (h *Header) append(b []byte) []byte {
 
 // ReadHeader reads a patch's header and returns where it ends.
 func ReadHeader(patch io.ReaderAt, length int64) (*Header, int64, error) {
-	buf := make([]byte, min(length, maxHeader))
-	if n, err := patch.ReadAt(buf, 0); n < len(buf) {
-		if err == io.EOF {
-			err = fmt.Errorf("%w: shorter than its %d bytes", ErrCorrupt, length)
-		}
+	buf := make([]byte, max(0, min(length, maxHeader)))
+	if err := readPatch(patch, buf, 0); err != nil {
 		return nil, 0, err
 	}
 	h, rest, err := parseHeader(buf)
@@ -110,6 +107,18 @@ func ReadHeader(patch io.ReaderAt, length int64) (*Header, int64, error) {
 		return nil, 0, fmt.Errorf("%w: %d stored bytes in %d", ErrCorrupt, h.Stored, length)
 	}
 	return h, end, nil
+}
+
+// readPatch fills p from a patch.
+func readPatch(patch io.ReaderAt, p []byte, off int64) error {
+	n, err := patch.ReadAt(p, off)
+	switch {
+	case n == len(p):
+		return nil
+	case err == nil || err == io.EOF:
+		return fmt.Errorf("%w: it ends at byte %d", ErrCorrupt, off+int64(n))
+	}
+	return fmt.Errorf("read patch: %w", err)
 }
 
 var errHeader = errors.New("malformed")
@@ -137,6 +146,9 @@ func parseHeader(b []byte) (*Header, []byte, error) {
 		}
 		h.Images = append(h.Images, r)
 	}
+	if h.room() < 0 {
+		return nil, nil, errHeader
+	}
 	return h, f.b, nil
 }
 
@@ -144,7 +156,7 @@ func (h *Header) viewFits() bool {
 	if h.Views&ResultView == 0 {
 		return h.ViewLength == 0
 	}
-	return h.ViewLength > 0 && h.ViewLength <= maxView(h.ResultLength)
+	return h.ViewLength > 0 && h.ViewLength <= MaxView(h.ResultLength)
 }
 
 type fieldReader struct {

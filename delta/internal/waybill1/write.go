@@ -19,10 +19,10 @@ func Write(ctx context.Context, h Header, base io.ReaderAt, baseLength int64, re
 	}
 	c := entropy.NewWriter()
 	m := newMachine(ctx, c, base, baseLength, images)
-	if m.covers, err = codeCovers(c, covers, h.to(), baseLength); err != nil {
+	if _, err = codeCovers(ctx, c, covers, &h, baseLength); err != nil {
 		return nil, err
 	}
-	m.offsets = NewOffsets(covers, baseLength)
+	m.take(covers)
 	m.hash(result)
 	w := &writer{machine: m, result: result}
 	if err := m.each(h.to(), (*counting)(w)); err != nil {
