@@ -27,7 +27,7 @@ const (
 	// match elsewhere before a new cover begins there: Near for machine code,
 	// where such bytes cost much to say in another way, Far for text.
 	Near = 8
-	Far  = 24
+	Far  = 20
 	// betterNear is the same on a diagonal of one of the last covers, and near how
 	// many fewer bytes than elsewhere may match there.
 	betterNear = 4
