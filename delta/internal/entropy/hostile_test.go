@@ -3,64 +3,65 @@
 package entropy
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
-// phrase codes n values of every model; as a reader it ignores values.
-func phrase(c *Coder, values []byte) []byte {
+// phrase codes a bit, a number, a byte and so on, and returns what they are; a
+// reader is given zeros.
+func phrase(c *Coder, values []uint64) []uint64 {
 	f, m := NewFlags(2, 4, 256, 2), NewNumbers(3, 5)
 	b := NewBytes(2, [Contexts]uint{4, 8, 8, 1, 2, 3})
-	out := make([]byte, len(values))
+	out := make([]uint64, len(values))
 	last := byte(0)
-	for i := range values {
-		v := values[i]
-		if c.Reading() {
-			v = 0
-		}
+	for i, v := range values {
 		switch i % 3 {
 		case 0:
-			v = byte(f.Code(c, int(v&1), i&1, i&3, int(last), i>>1&1))
+			v = uint64(f.Code(c, int(v&1), i&1, i&3, int(last), i>>1&1))
 		case 1:
-			v = byte(m.Code(c, uint64(v), int(last)%3, i%5))
+			v = m.Code(c, v, int(last)%3, i%5)
 		default:
-			v = b.Code(c, v, i&1, &[Contexts]uint32{Hash(uint32(last), 0, 0), 1, 2})
+			v = uint64(b.Code(c, byte(v), i&1, &[Contexts]uint32{Hash(uint32(last), 0, 0), 1, 2}))
 		}
-		out[i], last = v, v
+		out[i], last = v, byte(v)
 	}
 	return out
 }
 
-func phrases() [][]byte {
+func phrases() [][]uint64 {
 	random := rand.New(rand.NewPCG(3, 4))
-	noise := make([]byte, 300)
+	noise, ones := make([]uint64, 300), make([]uint64, 900)
 	for i := range noise {
-		noise[i] = byte(random.Uint32())
+		noise[i] = random.Uint64() >> (17 + random.IntN(47))
 	}
-	ones := make([]byte, 900)
 	for i := range ones {
-		ones[i] = 255
+		ones[i] = 1<<47 - 1
 	}
-	return [][]byte{nil, {0}, {1}, {255, 255, 255}, noise, ones, make([]byte, 3000), append(make([]byte, 900), noise...)}
+	return [][]uint64{nil, {0}, {1}, ones[:3], noise, ones, make([]uint64, 3000), append(make([]uint64, 900), noise...)}
 }
 
-// normal is what phrase returns for values.
-func normal(values []byte) []byte {
-	c := NewWriter()
-	return phrase(c, values)
+func written(values []uint64) (coded []byte, normal []uint64) {
+	w := NewWriter()
+	normal = phrase(w, values)
+	return w.Bytes(), normal
+}
+
+func read(coded []byte, n int) (values []uint64, finished bool) {
+	c := NewReader(pieces(coded))
+	values = phrase(c, make([]uint64, n))
+	return values, c.Finished()
 }
 
 // TestEnd: values have one coding; it cannot be cut, extended, or end otherwise.
 func TestEnd(t *testing.T) {
 	for _, values := range phrases() {
-		w := NewWriter()
-		phrase(w, values)
-		coded := w.Bytes()
+		coded, normal := written(values)
 		read := func(p []byte) bool {
-			c := NewReader(pieces(p))
-			got := phrase(c, values)
-			return c.Finished() && string(got) == string(normal(values))
+			got, finished := read(p, len(values))
+			return finished && slices.Equal(got, normal)
 		}
 		if !read(coded) {
 			t.Fatalf("%d values in %d bytes are not read back", len(values), len(coded))
@@ -126,24 +127,30 @@ func TestSourceFails(t *testing.T) {
 	}
 }
 
-// FuzzPhrase: whatever bytes are read as, writing it again gives the same bytes.
+// TestNumberTooLarge: what no reader takes is not written.
+func TestNumberTooLarge(t *testing.T) {
+	for _, v := range []uint64{1 << 47, 1 << 63, 1<<64 - 1} {
+		c := NewWriter()
+		if NewNumbers(1, 1).Code(c, v, 0, 0); !errors.Is(c.Err(), ErrRange) {
+			t.Errorf("%d: %v", v, c.Err())
+		}
+	}
+}
+
+// FuzzPhrase: what is read and finished has no other bytes, and whatever is
+// written is read back.
 func FuzzPhrase(f *testing.F) {
 	for _, values := range phrases() {
-		w := NewWriter()
-		phrase(w, values)
-		f.Add(w.Bytes(), uint16(len(values)))
+		coded, _ := written(values)
+		f.Add(coded, uint16(len(values)))
 	}
 	f.Fuzz(func(t *testing.T, coded []byte, n uint16) {
-		n %= 4096
-		c := NewReader(pieces(coded))
-		values := phrase(c, make([]byte, n))
-		w := NewWriter()
-		same := string(phrase(w, values)) == string(values) && string(w.Bytes()) == string(coded)
-		if c.Finished() && !same {
+		values, finished := read(coded, int(n%4096))
+		again, normal := written(values)
+		if finished && (!slices.Equal(values, normal) || !bytes.Equal(coded, again)) {
 			t.Fatal("what was finished is written otherwise")
 		}
-		r := NewReader(pieces(w.Bytes()))
-		if got := phrase(r, make([]byte, n)); string(got) != string(phrase(NewWriter(), values)) || !r.Finished() {
+		if got, ok := read(again, len(values)); !ok || !slices.Equal(got, normal) {
 			t.Fatal("what was written is not read back")
 		}
 	})

@@ -272,11 +272,7 @@ func (s sample) sides(t testing.TB) (Header, []byte, []byte) {
 		h.Views, h.ViewLength = h.Views|ResultView, int64(len(result))
 	}
 	if s.regions {
-		f, err := executable.Open(bytes.NewReader(result), int64(len(result)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.Images = []Region{{OldLength: int64(len(base)), New: &f.Layout}}
+		h.Images = []Region{{OldLength: int64(len(base)), New: layoutOf(t, result)}}
 	}
 	return h, base, result
 }

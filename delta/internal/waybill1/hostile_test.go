@@ -52,13 +52,21 @@ func wide(covers ...Cover) func(c *entropy.Coder) {
 	}
 }
 
+func layoutIn(file []byte) (*executable.Layout, error) {
+	f, err := executable.Open(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		return nil, err
+	}
+	return &f.Layout, nil
+}
+
 func layoutOf(t testing.TB, file []byte) *executable.Layout {
 	t.Helper()
-	f, err := executable.Open(bytes.NewReader(file), int64(len(file)))
+	l, err := layoutIn(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &f.Layout
+	return l
 }
 
 // TestHostile: patches that lie are corrupt.
