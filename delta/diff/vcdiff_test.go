@@ -68,8 +68,8 @@ func TestVCDIFFWindowsAndSegments(t *testing.T) {
 
 // A result of several real windows, with what repeats across their border.
 func TestVCDIFFLongResult(t *testing.T) {
-	base := random(1, 5 << 20)
-	result := bytes.Join([][]byte{base[1<<20:], base[:3<<20], base, random(1, 1 << 20)}, []byte("between"))
+	base := random(1, 5<<20)
+	result := bytes.Join([][]byte{base[1<<20:], base[:3<<20], base, random(1, 1<<20)}, []byte("between"))
 	if patch := checkVCDIFF(t, base, result, vcdiffDefaults()); len(patch) > 300 {
 		t.Fatalf("%d bytes", len(patch))
 	}
@@ -77,7 +77,7 @@ func TestVCDIFFLongResult(t *testing.T) {
 
 // Every copy of a length that has codes of its own, in every address mode.
 func TestVCDIFFCodes(t *testing.T) {
-	base := random(1, 40 << 10)
+	base := random(1, 40<<10)
 	r := rand.New(rand.NewPCG(5, 6))
 	seen := map[byte]bool{}
 	s := &vcdiffSections{}

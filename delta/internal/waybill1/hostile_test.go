@@ -312,7 +312,9 @@ func TestMemory(t *testing.T) {
 			}
 		})
 	}
-	if most := peak(func() { newMachine(context.Background(), nil, nil, 0, []Image{{New: &executable.Layout{}}}).take(nil, MaxLength) }); most > modelMemory {
+	if most := peak(func() {
+		newMachine(context.Background(), nil, nil, 0, []Image{{New: &executable.Layout{}}}).take(nil, MaxLength)
+	}); most > modelMemory {
 		t.Errorf("%d bytes of models", most)
 	}
 }
