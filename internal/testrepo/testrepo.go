@@ -101,15 +101,15 @@ func (r *Repo) channel(product, channel, platform string) *release.Channel {
 func (r *Repo) patch(product, platform, from, to string) (release.Edge, error) {
 	base, result := r.builds[from], r.builds[to]
 	var out bytes.Buffer
-	err := diff.Make(context.Background(), delta.BSDiff4, bytes.NewReader(base), bytes.NewReader(result),
+	err := diff.Make(context.Background(), delta.Waybill1, bytes.NewReader(base), bytes.NewReader(result),
 		int64(len(base)), int64(len(result)), &out, nil)
 	if err != nil {
 		return release.Edge{}, err
 	}
-	name := release.PatchTarget(product, platform, to, from, delta.BSDiff4)
+	name := release.PatchTarget(product, platform, to, from, delta.Waybill1)
 	r.Add(name, out.Bytes(), nil)
 	return release.Edge{
-		From: from, FromLength: int64(len(base)), Target: name, Length: int64(out.Len()), Format: delta.BSDiff4, Memory: 1 << 20,
+		From: from, FromLength: int64(len(base)), Target: name, Length: int64(out.Len()), Format: delta.Waybill1, Memory: 1 << 20,
 	}, nil
 }
 
