@@ -181,7 +181,7 @@ func (r *Repo) makePatch(ctx context.Context, format, base, result string, from,
 	defer new.Close()
 	return writeNew(path, func(w io.Writer) error {
 		opts := &diff.Options{Budget: diff.Budget{Memory: r.policy.Deltas.MaxMemory, Time: r.policy.Deltas.MaxTime}, Logger: r.opts.Logger}
-		return r.maker.Make(ctx, format, old, new, from.Length, to.Length, w, opts)
+		return diff.Make(ctx, format, old, new, from.Length, to.Length, w, opts)
 	})
 }
 

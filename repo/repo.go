@@ -32,7 +32,6 @@ import (
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
-	"github.com/waybill-project/waybill/delta/diff"
 	"github.com/waybill-project/waybill/fetcher"
 	"github.com/waybill-project/waybill/policy"
 	"github.com/waybill-project/waybill/repo/store"
@@ -62,7 +61,6 @@ type Repo struct {
 	store  *store.Store
 	policy *policy.Policy
 	opts   Options
-	maker  *diff.Maker
 }
 
 // A SignFunc signs a payload with one of the policy's keys, or returns ErrNoKey
@@ -84,7 +82,7 @@ func Open(ctx context.Context, url string, p *policy.Policy, opts *Options) (*Re
 
 // New works on a bucket that is open already, and closes it with the Repo.
 func New(s *store.Store, p *policy.Policy, opts *Options) *Repo {
-	r := &Repo{store: s, policy: p, maker: diff.NewMaker()}
+	r := &Repo{store: s, policy: p}
 	if opts != nil {
 		r.opts = *opts
 	}

@@ -56,24 +56,15 @@ func (x *index) find(p []byte, hint int) int {
 	return -1
 }
 
-// match says that base[old:old+n] and result[new:new+n] are nearly the same.
-type match struct{ old, new, n int }
-
-// matchBlocks makes a bsdiff4 patch in linear time: seeds of equal bytes are
-// extended in both directions while at least half of the bytes agree.
-func matchBlocks(ctx context.Context, base, result []byte, report *progress) ([]byte, error) {
-	w, err := newWriter(base, result)
-	if err != nil {
-		return nil, err
-	}
+// matchBlocks finds matches in linear time: seeds of equal bytes are extended
+// in both directions while at least half of the bytes agree.
+func matchBlocks(ctx context.Context, base, result []byte) ([]match, error) {
 	x := newIndex(base)
+	var matches []match
 	var last match
 	for at, tries := 0, 0; at+seedLen <= len(result); tries++ {
 		if tries&0xffff == 0 && ctx.Err() != nil {
 			return nil, context.Cause(ctx)
-		}
-		if tries&0xffff == 0 {
-			report.set(int64(at))
 		}
 		done := last.new + last.n
 		old := x.find(result[at:], last.old+last.n+at-done)
@@ -83,20 +74,14 @@ func matchBlocks(ctx context.Context, base, result []byte, report *progress) ([]
 		}
 		back := extend(min(at-done, old), func(i int) bool { return base[old-1-i] == result[at-1-i] })
 		ahead := extend(min(len(result)-at, len(base)-old), func(i int) bool { return base[old+i] == result[at+i] })
-		next := match{old - back, at - back, back + ahead}
-		if err := w.triple(last, next); err != nil {
-			return nil, err
-		}
-		last, at = next, at+ahead
-	}
-	if err := w.triple(last, match{last.old + last.n, len(result), 0}); err != nil {
-		return nil, err
+		last = match{old - back, at - back, back + ahead}
+		matches = append(matches, last)
+		at += ahead
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	report.set(int64(len(result)))
-	return w.patch()
+	return matches, nil
 }
 
 // extend returns the length of at most limit for which the equal bytes exceed

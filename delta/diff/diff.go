@@ -2,20 +2,19 @@
 
 // Package diff makes the patches that package delta applies.
 //
-// [Make] is the function that you need; a program that makes several patches
-// uses one [Maker] for all. The patch is an ordinary one of the named format,
-// whichever engine made it, so engines may change; the formats do not.
+// [Make] is the function that you need. The patch is an ordinary one of the
+// named format, however it was found; the way may change, the formats do not.
 //
-// VCDIFF patches come from an encoder of this package, in linear time. Two
-// engines make bsdiff4 patches, and the smaller patch is kept. go-bsdiff
-// follows the original closely, but it cannot be cancelled, takes quadratic
-// time on long runs (minutes for 2 MiB of zeros) and about 24 bytes of memory
-// per byte of an executable. It therefore runs only on inputs without such
-// runs, within the memory budget, and is left behind at the deadline. The
-// block matcher of this package runs first, in linear time, so that such an
-// input still gets a patch: a zero-filled section costs a few bytes rather
-// than the delta. At level Fast it works alone. Every patch is applied before
-// it is handed out.
+// Level says how much time a patch is worth. For waybill1, references in
+// executables are made alike and archives seen by their contents; then Best
+// finds the longest matches by a suffix array, Default and Fast by a table of
+// places. bsdiff4 takes the cheapest path through the longest matches, with
+// costs that it has learned from a first pass; at level Fast, and where memory
+// does not suffice, it extends equal blocks instead. vcdiff has one level.
+//
+// All take linear time, or nearly so, for any input, end soon after their
+// context does, and make the same patch on any number of cores. Every patch is
+// applied before it is handed out.
 package diff
 
 import (
@@ -25,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"time"
 
@@ -45,31 +45,13 @@ const (
 // Budget is what one patch may cost. A zero field means its default.
 type Budget struct {
 	Memory int64         // bytes, inputs included, by declared need
-	Time   time.Duration // until an engine is left; the final check comes on top
-}
-
-// Maker makes one patch at a time. At most one run of go-bsdiff that missed
-// its deadline can linger behind a Maker; until it ends, no other is started.
-type Maker struct {
-	turn   chan struct{}
-	search func(base, result []byte) ([]byte, error)
-	behind <-chan outcome
-}
-
-// NewMaker returns a Maker.
-func NewMaker() *Maker {
-	return &Maker{turn: make(chan struct{}, 1), search: bsdiffBytes}
-}
-
-// Make is Maker.Make for a program that makes a single patch.
-func Make(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, out io.Writer, opts *Options) error {
-	return NewMaker().Make(ctx, format, base, result, baseLen, resultLen, out, opts)
+	Time   time.Duration // of making; the final check comes on top
 }
 
 // Make writes to out a patch that leads from base to result. Lengths are in
 // bytes; base may be nil if baseLen is 0. Nothing is written on an error:
 // ErrBudget, delta.ErrUnsupported, the end of ctx, or trouble with the readers.
-func (m *Maker) Make(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, out io.Writer, opts *Options) error {
+func Make(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, out io.Writer, opts *Options) error {
 	if !slices.Contains(delta.Formats(), format) {
 		return fmt.Errorf("make patch: %w %q", delta.ErrUnsupported, format)
 	}
@@ -79,13 +61,7 @@ func (m *Maker) Make(ctx context.Context, format string, base, result io.ReaderA
 	if !opts.Level.known() {
 		return fmt.Errorf("make %s patch: unknown level %v", format, opts.Level)
 	}
-	select {
-	case m.turn <- struct{}{}:
-		defer func() { <-m.turn }()
-	case <-ctx.Done():
-		return fmt.Errorf("make %s patch: %w", format, ctx.Err())
-	}
-	patch, err := m.make(ctx, format, base, result, baseLen, resultLen, opts)
+	patch, err := makePatch(ctx, format, base, result, baseLen, resultLen, opts)
 	if err != nil {
 		return fmt.Errorf("make %s patch: %w", format, err)
 	}
@@ -95,7 +71,7 @@ func (m *Maker) Make(ctx context.Context, format string, base, result io.ReaderA
 	return nil
 }
 
-func (m *Maker) make(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, opts *Options) ([]byte, error) {
+func makePatch(ctx context.Context, format string, base, result io.ReaderAt, baseLen, resultLen int64, opts *Options) ([]byte, error) {
 	budget := opts.Budget.withDefaults()
 	if err := budget.admit(format, memory(format, opts.Level, baseLen, resultLen)); err != nil {
 		return nil, err
@@ -113,7 +89,7 @@ func (m *Maker) make(ctx context.Context, format string, base, result io.ReaderA
 	var patch []byte
 	switch format {
 	case delta.BSDiff4:
-		return m.bsdiff4(ctx, timed, p, opts)
+		patch, err = p.bsdiff4(timed, opts)
 	case delta.VCDIFF:
 		patch, err = encodeVCDIFF(timed, p.base, p.result, vcdiffDefaults())
 	default:
@@ -134,7 +110,7 @@ func (m *Maker) make(ctx context.Context, format string, base, result io.ReaderA
 	return patch, p.check(ctx, format, patch)
 }
 
-// memory is what making a patch takes, in bytes, inputs included.
+// memory is what making a patch takes at least, in bytes, inputs included.
 func memory(format string, level Level, baseLen, resultLen int64) int64 {
 	switch format {
 	case delta.BSDiff4:
@@ -145,30 +121,6 @@ func memory(format string, level Level, baseLen, resultLen int64) int64 {
 	return waybill1Memory(level, baseLen, resultLen)
 }
 
-// bsdiff4 returns the smaller of the two engines' patches.
-func (m *Maker) bsdiff4(ctx, timed context.Context, p pair, opts *Options) ([]byte, error) {
-	plain, err := matchBlocks(timed, p.base, p.result, p.progress)
-	if err != nil {
-		return nil, err
-	}
-	if opts.Level == Fast {
-		return p.finish(ctx, plain)
-	}
-	patch, err := m.bsdiff(timed, p)
-	if err == nil && len(patch) < len(plain) {
-		if patch, err = p.finish(ctx, patch); err == nil {
-			return patch, nil
-		}
-	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err != nil && opts.Logger != nil {
-		opts.Logger.InfoContext(ctx, "patch made by block matching only", "reason", err)
-	}
-	return p.finish(ctx, plain)
-}
-
 // pair is a base and a result in memory.
 type pair struct {
 	base, result []byte
@@ -176,13 +128,32 @@ type pair struct {
 	progress     *progress
 }
 
-// finish makes a patch as cheap to apply as it can be, and proves it.
-func (p pair) finish(ctx context.Context, patch []byte) ([]byte, error) {
-	patch, err := lowerLevels(patch)
+func (p pair) bsdiff4(ctx context.Context, opts *Options) ([]byte, error) {
+	matches, err := p.matcher(ctx, opts)(ctx, p.base, p.result)
 	if err != nil {
-		return nil, fmt.Errorf("streams of the new patch: %w", err)
+		return nil, err
 	}
-	return patch, p.check(ctx, delta.BSDiff4, patch)
+	p.progress.set(int64(len(p.result)))
+	return writeBSDiff4(ctx, p.base, p.result, matches)
+}
+
+// matcher finds what a result shares with its base.
+type matcher func(ctx context.Context, base, result []byte) ([]match, error)
+
+// matcher is the best one that level and budget allow.
+func (p pair) matcher(ctx context.Context, opts *Options) matcher {
+	if opts.Level == Fast {
+		return matchBlocks
+	}
+	baseLen, resultLen := int64(len(p.base)), int64(len(p.result))
+	err := p.limit.admit("alignment", alignMemory(baseLen, resultLen))
+	if err == nil && max(baseLen, resultLen) <= alignMost {
+		return align
+	}
+	if opts.Logger != nil {
+		opts.Logger.InfoContext(ctx, "patch made by block matching only", "reason", err)
+	}
+	return matchBlocks
 }
 
 // check applies the patch as a client would.
@@ -218,6 +189,24 @@ func (b Budget) admit(engine string, need int64) error {
 		return fmt.Errorf("%w: %s needs %d bytes of memory, %d allowed", ErrBudget, engine, need, b.Memory)
 	}
 	return nil
+}
+
+// alignMemory is the need of align in bytes: the inputs, 4.7 bytes of suffix
+// array and up to 1 of filter per byte of the base, seeds of up to 0.8 bytes
+// per byte of the result, the patch while it grows, and garbage.
+func alignMemory(baseLen, resultLen int64) int64 { return need(112<<20, baseLen, 7, resultLen, 4) }
+
+// blocksMemory is that of block matching: the inputs, at most 2 bytes of table
+// per byte of the base, and the patch while it grows.
+func blocksMemory(baseLen, resultLen int64) int64 { return need(48<<20, baseLen, 3, resultLen, 3) }
+
+// need is -1 for lengths that are out of range.
+func need(fixed, baseLen, perBase, resultLen, perResult int64) int64 {
+	const most = math.MaxInt / 64
+	if baseLen < 0 || resultLen < 0 || baseLen > most || resultLen > most {
+		return -1
+	}
+	return fixed + baseLen*perBase + resultLen*perResult
 }
 
 func read(r io.ReaderAt, length int64) ([]byte, error) {

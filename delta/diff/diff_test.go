@@ -133,7 +133,7 @@ func TestMake(t *testing.T) {
 func TestMakeBlocksOnly(t *testing.T) {
 	for _, f := range samples() {
 		t.Run(f.name, func(t *testing.T) {
-			small := &diff.Options{Budget: diff.Budget{Memory: 48<<20 + 3*int64(len(f.old)) + 5*int64(len(f.new))}}
+			small := &diff.Options{Budget: diff.Budget{Memory: 48<<20 + 3*int64(len(f.old)+len(f.new))}}
 			patch := mustMake(t, f.old, f.new, small)
 			mustApply(t, f.old, f.new, patch)
 			if len(patch) > f.patchMost*3/2 {
@@ -253,7 +253,7 @@ func FuzzMake(f *testing.F) {
 
 func BenchmarkMake(b *testing.B) {
 	old, new := program(2<<20, 0), join(program(3000, 77), program(2<<20, 77))
-	for name, memory := range map[string]int64{"best": 0, "blocks": 48<<20 + 8*int64(len(new))} {
+	for name, memory := range map[string]int64{"best": 0, "blocks": 48<<20 + 6*int64(len(new))} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(new)))
 			b.ReportAllocs()

@@ -89,6 +89,23 @@ func TestGoBspatchAppliesOurs(t *testing.T) {
 	}
 }
 
+// go-bsdiff, which follows the original closely, must not do better.
+func TestNotLargerThanGoBsdiff(t *testing.T) {
+	const spare = 60 // bytes; what chance may cost in a small patch
+	for _, f := range samples() {
+		if len(f.new) > 1<<20 {
+			continue // minutes
+		}
+		theirs, err := bsdiff.Bytes(f.old, f.new)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ours := mustMake(t, f.old, f.new, nil); len(ours) > len(theirs)+spare {
+			t.Errorf("%s: %d bytes, go-bsdiff %d", f.name, len(ours), len(theirs))
+		}
+	}
+}
+
 func TestWeApplyGoBsdiff(t *testing.T) {
 	for _, f := range samples() {
 		if len(f.new) > 1<<20 {

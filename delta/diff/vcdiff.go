@@ -22,7 +22,7 @@ func vcdiffDefaults() vcdiffSizes {
 // vcdiffMemory is the need of the VCDIFF writer in bytes: the inputs, the table
 // of the base's places, the patch while it grows, and the window of its check.
 func vcdiffMemory(baseLen, resultLen int64) int64 {
-	inputs := need(baseLen, 1, resultLen, 5)
+	inputs := need(0, baseLen, 1, resultLen, 5)
 	if inputs < 0 {
 		return inputs
 	}

@@ -54,7 +54,7 @@ func mixed(base []byte, n int) []byte {
 }
 
 func TestVCDIFFWindowsAndSegments(t *testing.T) {
-	base := noise(6000)
+	base := random(1, 6000)
 	for _, sizes := range []vcdiffSizes{vcdiffDefaults(), tiny(), {window: 1, segment: 1, places: 1}, {window: 3000, segment: 10000, places: 1000}} {
 		t.Run(fmt.Sprint(sizes), func(t *testing.T) {
 			n := 9000
@@ -68,8 +68,8 @@ func TestVCDIFFWindowsAndSegments(t *testing.T) {
 
 // A result of several real windows, with what repeats across their border.
 func TestVCDIFFLongResult(t *testing.T) {
-	base := noise(5 << 20)
-	result := bytes.Join([][]byte{base[1<<20:], base[:3<<20], base, noise(1 << 20)}, []byte("between"))
+	base := random(1, 5<<20)
+	result := bytes.Join([][]byte{base[1<<20:], base[:3<<20], base, random(1, 1<<20)}, []byte("between"))
 	if patch := checkVCDIFF(t, base, result, vcdiffDefaults()); len(patch) > 300 {
 		t.Fatalf("%d bytes", len(patch))
 	}
@@ -77,7 +77,7 @@ func TestVCDIFFLongResult(t *testing.T) {
 
 // Every copy of a length that has codes of its own, in every address mode.
 func TestVCDIFFCodes(t *testing.T) {
-	base := noise(40 << 10)
+	base := random(1, 40<<10)
 	r := rand.New(rand.NewPCG(5, 6))
 	seen := map[byte]bool{}
 	s := &vcdiffSections{}
@@ -120,14 +120,14 @@ func TestVCDIFFCodes(t *testing.T) {
 func TestVCDIFFCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(ErrBudget)
-	if _, err := encodeVCDIFF(ctx, nil, noise(100), vcdiffDefaults()); !errors.Is(err, ErrBudget) {
+	if _, err := encodeVCDIFF(ctx, nil, random(1, 100), vcdiffDefaults()); !errors.Is(err, ErrBudget) {
 		t.Fatal(err)
 	}
 }
 
 func FuzzMakeVCDIFF(f *testing.F) {
 	f.Add([]byte("the quick brown fox jumps over the lazy dog"), []byte("jumps over the quick brown fox and the lazy dog"), uint16(20), uint16(20), uint16(8))
-	f.Add(noise(300), mixed(noise(300), 500), uint16(700), uint16(200), uint16(30))
+	f.Add(random(1, 300), mixed(random(1, 300), 500), uint16(700), uint16(200), uint16(30))
 	f.Add([]byte{}, make([]byte, 600), uint16(65535), uint16(65535), uint16(65535))
 	f.Fuzz(func(t *testing.T, base, result []byte, window, segment, places uint16) {
 		if len(base)+len(result) > 64<<10 {

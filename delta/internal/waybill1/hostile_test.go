@@ -293,6 +293,7 @@ func TestMemory(t *testing.T) {
 					t.Fatal(err)
 				}
 				m := newMachine(context.Background(), k, base, size, nil)
+				m.take(covers, c.h.to())
 				w := &writer{machine: m, result: c.view}
 				if err := w.literals(0, int64(len(c.view))); err != nil {
 					t.Fatal(err)
@@ -311,7 +312,9 @@ func TestMemory(t *testing.T) {
 			}
 		})
 	}
-	if most := peak(func() { newMachine(context.Background(), nil, nil, 0, nil) }); most > modelMemory {
+	if most := peak(func() {
+		newMachine(context.Background(), nil, nil, 0, []Image{{New: &executable.Layout{}}}).take(nil, MaxLength)
+	}); most > modelMemory {
 		t.Errorf("%d bytes of models", most)
 	}
 }

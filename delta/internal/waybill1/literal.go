@@ -9,6 +9,8 @@ import "github.com/waybill-project/waybill/delta/internal/entropy"
 type literals struct {
 	value  *entropy.Bytes
 	ring   []byte
+	mask   uint32 // of places in ring
+	shift  uint   // of hashes in heads
 	at     uint32
 	heads  []uint32
 	match  uint32 // in ring, of the next byte; with length
@@ -16,17 +18,18 @@ type literals struct {
 	ctx    [entropy.Contexts]uint32
 }
 
-const (
-	ringBits     = 20
-	headBits     = 17
-	matchMinimum = 5
-)
+const matchMinimum = 5
 
-func newLiterals() *literals {
+// newLiterals returns a model for n literals.
+func newLiterals(n int64) *literals {
+	most := tableBits(n<<2, 12, 15)
+	ring := tableBits(n, 12, 20)
 	return &literals{
-		value: entropy.NewBytes(16, [entropy.Contexts]uint{5, 12, 15, 15, 14, 15}),
-		ring:  make([]byte, 1<<ringBits),
-		heads: make([]uint32, 1<<headBits),
+		value: entropy.NewBytes(16, [entropy.Contexts]uint{5, min(most, 12), most, most, most - 1, most}),
+		ring:  make([]byte, 1<<ring),
+		mask:  1<<ring - 1,
+		heads: make([]uint32, 1<<(ring-1)),
+		shift: 32 - (ring - 1),
 	}
 }
 
@@ -37,7 +40,7 @@ func (l *literals) code(c *entropy.Coder, act, old []byte, from, to int) {
 		h := load64(act[i-8 : i])
 		guess := uint32(256)
 		if l.length > 0 {
-			guess = uint32(l.ring[l.match&(1<<ringBits-1)])
+			guess = uint32(l.ring[l.match&l.mask])
 		}
 		o := uint32(old[i])
 		l.ctx = [entropy.Contexts]uint32{
@@ -55,7 +58,7 @@ func (l *literals) code(c *entropy.Coder, act, old []byte, from, to int) {
 
 // add records a literal and looks for where the last ones came before.
 func (l *literals) add(b byte, guess uint32, recent []byte) {
-	l.ring[l.at&(1<<ringBits-1)] = b
+	l.ring[l.at&l.mask] = b
 	l.at++
 	if uint32(b) == guess {
 		l.length++
@@ -64,8 +67,8 @@ func (l *literals) add(b byte, guess uint32, recent []byte) {
 		l.length = 0
 	}
 	h := uint32(recent[0]) | uint32(recent[1])<<8 | uint32(recent[2])<<16 | uint32(recent[3])<<24
-	head := &l.heads[(h*0x9E3779B1^uint32(recent[4])*0x85EBCA77)>>(32-headBits)]
-	if l.length == 0 && *head > 0 && l.at-*head < 1<<ringBits {
+	head := &l.heads[(h*0x9E3779B1^uint32(recent[4])*0x85EBCA77)>>l.shift]
+	if l.length == 0 && *head > 0 && l.at-*head <= l.mask {
 		l.match, l.length = *head, 1
 	}
 	*head = l.at

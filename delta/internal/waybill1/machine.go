@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/bits"
 
 	"github.com/waybill-project/waybill/delta/internal/entropy"
 	"github.com/waybill-project/waybill/delta/internal/executable"
@@ -61,12 +62,26 @@ type side interface {
 	computed(at int64, n int) error // n bytes, at most pieceSize, that m.old[margin:] predicts
 }
 
-// take sets the covers; references in images need a map of them.
-func (m *machine) take(covers []Cover) {
+// take sets the covers of a result of so many bytes, and the models for what
+// they leave open. References in images need a map of the covers.
+func (m *machine) take(covers []Cover, length int64) {
 	m.covers = covers
+	covered := int64(0)
+	for _, c := range covers {
+		covered += int64(c.Length)
+	}
+	m.plain = newPlain(covered)
+	m.literal = newLiterals(length - covered)
 	if len(m.images) > 0 {
 		m.offsets = NewOffsets(covers, m.baseLength)
+		m.target = newTargets()
+		m.fields = newFields()
 	}
+}
+
+// tableBits is the size of a table that is meant for n things.
+func tableBits(n int64, least, most int) uint {
+	return uint(min(max(bits.Len64(uint64(n)), least), most))
 }
 
 // each goes through the result in order.
@@ -391,11 +406,14 @@ const (
 	never     = math.MaxInt64
 )
 
-func newPlain() plain {
+// newPlain returns a model for so many bytes that covers have: one in a hundred
+// or less differs.
+func newPlain(covered int64) plain {
+	most := tableBits(covered>>7, 10, 14)
 	return plain{
 		gaps:    entropy.NewNumbers(12, 12),
 		differs: entropy.NewFlags(hotLength+1, 1<<12, 1<<16, 1<<16),
-		value:   entropy.NewBytes(4, [entropy.Contexts]uint{14, 14, 14, 14, 13, 14}),
+		value:   entropy.NewBytes(4, [entropy.Contexts]uint{most, most, most, most, most - 1, most}),
 	}
 }
 

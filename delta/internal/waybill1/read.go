@@ -73,7 +73,7 @@ func (b *body) apply(out io.Writer) error {
 	if err != nil {
 		return corrupt(source, err)
 	}
-	m.take(covers)
+	m.take(covers, b.header.to())
 	r := &reader{machine: m, out: out, stored: section{r: b.patch, at: b.storedAt, end: b.storedAt + b.header.Stored}}
 	if err := m.each(b.header.to(), r); err != nil {
 		return corrupt(source, err)

@@ -20,7 +20,7 @@ import (
 )
 
 // Magic is how every patch starts.
-const Magic = "WAYBILL1"
+const Magic = "WBL1"
 
 // Limits of the format.
 const (
@@ -218,13 +218,9 @@ func (h *Header) open(base io.ReaderAt, length int64) ([]Image, error) {
 func newMachine(ctx context.Context, c *entropy.Coder, base io.ReaderAt, baseLength int64, images []Image) *machine {
 	return &machine{
 		ctx: ctx, c: c, base: base, baseLength: baseLength, images: images,
-		act:     make([]byte, margin+pieceSize+2*margin),
-		old:     make([]byte, margin+pieceSize+2*margin),
-		plain:   newPlain(),
-		target:  newTargets(),
-		fields:  newFields(),
-		literal: newLiterals(),
-		pages:   newPages(images),
-		stored:  entropy.NewFlags(1, 1, 1, 1),
+		act:    make([]byte, margin+pieceSize+2*margin),
+		old:    make([]byte, margin+pieceSize+2*margin),
+		pages:  newPages(images),
+		stored: entropy.NewFlags(1, 1, 1, 1),
 	}
 }

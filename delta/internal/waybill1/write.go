@@ -22,7 +22,7 @@ func Write(ctx context.Context, h Header, base io.ReaderAt, baseLength int64, re
 	if _, err = codeCovers(ctx, c, covers, &h, baseLength); err != nil {
 		return nil, err
 	}
-	m.take(covers)
+	m.take(covers, h.to())
 	m.hash(result)
 	w := &writer{machine: m, result: result}
 	if err := m.each(h.to(), (*counting)(w)); err != nil {

@@ -27,12 +27,16 @@ const (
 	// match elsewhere before a new cover begins there: Near for machine code,
 	// where such bytes cost much to say in another way, Far for text.
 	Near = 8
-	Far  = 24
+	Far  = 20
 	// betterNear is the same on a diagonal of one of the last covers, and near how
 	// many fewer bytes than elsewhere may match there.
 	betterNear = 4
 	near       = 6
 	shortest   = 4
+	// patience is after how many bytes without a match steps get longer, up to
+	// longestStep: the start of a match that is stepped over is found backwards.
+	patience    = 1 << 10
+	longestStep = 32
 	// steady is how many equal bytes ahead on the diagonal need no search.
 	steady = 24
 )
@@ -103,7 +107,7 @@ func (s *scan) search() (threshold int) {
 // next moves to where another place is better and adds the cover before it.
 func (s *scan) next(ctx context.Context) {
 	s.at += s.length
-	score, counted := 0, s.at
+	score, counted, last := 0, s.at, s.at
 	diagonal := s.lastPos - s.lastAt
 	s.length = 0
 	for ; s.at < len(s.result); s.at++ {
@@ -112,7 +116,7 @@ func (s *scan) next(ctx context.Context) {
 		}
 		if run := s.onDiagonal(s.at, diagonal); run >= steady {
 			s.at += run
-			counted, score = max(counted, s.at), 0
+			counted, score, last = max(counted, s.at), 0, s.at
 			s.at--
 			continue
 		}
@@ -128,8 +132,12 @@ func (s *scan) next(ctx context.Context) {
 		if s.equal(s.at, diagonal) {
 			score--
 		}
-		s.length = 0
+		if s.length = 0; s.at-last > patience {
+			s.at += min((s.at-last)/patience, longestStep) - 1
+			counted, score = s.at+1, 0
+		}
 	}
+	s.at = min(s.at, len(s.result))
 	if s.at < len(s.result) && s.length == score {
 		return
 	}

@@ -63,4 +63,4 @@ func (t *Table) Longest(p []byte, want int) (at, length int) {
 type Sorted struct{ *suffix.Array }
 
 // Longest implements Finder.
-func (s Sorted) Longest(p []byte, want int) (at, length int) { return s.Near(p, want, 64) }
+func (s Sorted) Longest(p []byte, want int) (at, length int) { return s.Near(p, want, 100) }

@@ -27,8 +27,9 @@ func distance(a, b int) int { return max(a-b, b-a) }
 
 // rank is the place in order of the first suffix that begins with p.
 func (a *Array) rank(p []byte) int {
-	pair := int(p[0])<<8 + int(p[1])
-	lo, hi := int(a.pairs[pair]), int(a.pairs[pair+1])
+	k := key(p)
+	from, _ := a.between(k, int(a.pairs[k>>48]), int(a.pairs[k>>48+1]))
+	lo, hi := max(0, (from-1)*sampled), min(from*sampled+1, len(a.order))
 	for lo < hi {
 		mid := int(uint(lo+hi) / 2)
 		at := int(a.order[mid])

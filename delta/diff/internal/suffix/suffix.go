@@ -16,12 +16,16 @@ import (
 
 var errLong = errors.New("text is too long for a suffix array")
 
-// Array is the suffix array of a text, and an index of the first two bytes.
+// Array is the suffix array of a text. Of every 16th suffix in order the first
+// bytes are at hand, so that few steps of a search look at the text.
 type Array struct {
 	text  []byte
 	order []int32
-	pairs []int32 // pairs[c]: how many suffixes begin with less than c, two bytes in big-endian order
+	keys  []uint64 // of order[0], order[sampled], ...
+	pairs []int32  // pairs[c]: how many of keys begin with two bytes less than c
 }
+
+const sampled = 16
 
 // New sorts the suffixes of a text of less than 2 GiB, which must not change
 // while the Array is used. It takes 4 bytes of memory per byte of text (for a
@@ -48,50 +52,67 @@ func Sort(ctx context.Context, text []byte, order []int32) error {
 // Order returns the places of all suffixes in their order. It must not be changed.
 func (a *Array) Order() []int32 { return a.order }
 
-// index counts where the suffixes that begin with each pair of bytes are. The
-// last byte counts as one with a zero behind it, of which it is the first.
 func (a *Array) index() {
+	a.keys = make([]uint64, (len(a.order)+sampled-1)/sampled)
 	a.pairs = make([]int32, 1<<16+1)
-	for i, c := range a.text {
-		pair := int(c) << 8
-		if i+1 < len(a.text) {
-			pair += int(a.text[i+1])
-		}
-		a.pairs[pair+1]++
+	for i := range a.keys {
+		a.keys[i] = key(a.text[a.order[i*sampled]:])
+		a.pairs[a.keys[i]>>48+1]++
 	}
 	for i := range 1 << 16 {
 		a.pairs[i+1] += a.pairs[i]
 	}
 }
 
+// key is the first eight bytes, big-endian, with zeros behind a shorter p. Keys
+// are in the order of what they are made of, but some are equal.
+func key(p []byte) (k uint64) {
+	if len(p) >= 8 {
+		return binary.BigEndian.Uint64(p)
+	}
+	for i := range 8 {
+		k <<= 8
+		if i < len(p) {
+			k |= uint64(p[i])
+		}
+	}
+	return k
+}
+
 // Longest returns where the text holds the longest prefix of p that it holds
 // at all, and the length of that. Of several places it takes the first found,
 // the same each time; the length is 0 if the text does not hold p[0].
 func (a *Array) Longest(p []byte) (pos, length int) {
-	if len(p) == 0 {
-		return 0, 0
-	}
-	if len(p) > 1 {
-		pair := int(p[0])<<8 + int(p[1])
-		lo, hi := int(a.pairs[pair]), int(a.pairs[pair+1])
-		if lo < hi && int(a.order[lo]) == len(a.text)-1 {
-			lo++
-		}
-		if lo < hi {
-			return a.search(p, lo, hi)
-		}
-	}
-	if lo := a.pairs[int(p[0])<<8]; lo < a.pairs[(int(p[0])+1)<<8] {
-		return int(a.order[lo]), 1
-	}
-	return 0, 0
+	k := key(p)
+	lo, hi := a.between(k, int(a.pairs[k>>48]), int(a.pairs[k>>48+1]))
+	first := max(0, (lo-1)*sampled)
+	return a.search(p, first, min(hi*sampled+1, len(a.order)))
 }
 
-// search finds p between suffixes of which all in [lo, hi) begin with two of
-// its bytes. The bytes that p shares with both borders are not compared again.
+// between returns the first of keys in [lo, hi) that is not below k, and the
+// first behind it that is above.
+func (a *Array) between(k uint64, lo, hi int) (from, to int) {
+	for last := hi; lo < last; {
+		if mid := int(uint(lo+last) / 2); a.keys[mid] < k {
+			lo = mid + 1
+		} else {
+			last = mid
+		}
+	}
+	for from = lo; lo < hi; {
+		if mid := int(uint(lo+hi) / 2); a.keys[mid] <= k {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return from, lo
+}
+
+// search finds p between suffixes of which [lo, hi) holds both neighbours. The
+// bytes that p shares with both borders are not compared again.
 func (a *Array) search(p []byte, lo, hi int) (pos, length int) {
-	below, above := 2, 2
-	pos, length = int(a.order[lo]), 2
+	below, above := 0, 0
 	for lo < hi {
 		mid := int(uint(lo+hi) / 2)
 		at := int(a.order[mid])
