@@ -22,6 +22,9 @@ func applyWaybill1(ctx context.Context, info Info, base, patch io.ReaderAt, out 
 	if err == nil && !bytes.Equal(h.BaseSum[:], info.BaseSHA256[:len(h.BaseSum)]) {
 		return fmt.Errorf("%w: its hash begins with %x, not with %x", ErrBaseMismatch, info.BaseSHA256[:len(h.BaseSum)], h.BaseSum)
 	}
+	if err == nil && !bytes.Equal(h.ResultSum[:], info.ResultSHA256[:len(h.ResultSum)]) {
+		return fmt.Errorf("%w: it begins with %x, want %x", ErrResultMismatch, h.ResultSum, info.ResultSHA256)
+	}
 	if err == nil {
 		err = waybill1.Apply(ctx, base, info.BaseLength, info.ResultLength, patch, info.PatchLength, out)
 	}

@@ -24,7 +24,9 @@ type patchFormat struct {
 	recipes      []patchRecipe
 }
 
-func patchFormats() []patchFormat { return []patchFormat{bsdiff4Patches(), vcdiffPatches()} }
+func patchFormats(honest map[string][]byte) []patchFormat {
+	return []patchFormat{bsdiff4Patches(), vcdiffPatches(), waybill1Patches(honest)}
+}
 
 // patchMaker makes one patch. What sign changes is signed in place of the truth.
 type patchMaker struct {
@@ -34,14 +36,16 @@ type patchMaker struct {
 	beyond              bool
 	sign                func(f *conformance.Facts)
 
-	bsdiff4 bsdiff4
-	vcdiff  vcdiff
+	bsdiff4  bsdiff4
+	vcdiff   vcdiff
+	waybill1 *coded
 }
 
-// Patches returns every file of the corpus of patches by its path.
-func Patches() map[string][]byte {
+// Patches returns every file of the corpus of patches by its path. Honest are the
+// patches that lead from base to result of Waybill1Pairs.
+func Patches(honest map[string][]byte) map[string][]byte {
 	out := map[string][]byte{}
-	for _, f := range patchFormats() {
+	for _, f := range patchFormats(honest) {
 		for _, r := range f.recipes {
 			dir := "patches/" + f.name + "/" + r.name + "/"
 			if out[dir+"patch"] != nil {
@@ -63,6 +67,8 @@ func (m *patchMaker) bytes() []byte {
 		return m.patch
 	case m.vcdiff.windows != nil:
 		return m.vcdiff.bytes()
+	case m.waybill1 != nil:
+		return m.waybill1.bytes()
 	}
 	return m.bsdiff4.bytes(len(m.result))
 }
