@@ -71,9 +71,10 @@ type region struct {
 }
 
 const (
-	sumsLength = 8
-	viewBase   = 1
-	viewResult = 2
+	magicLength = 4
+	sumsLength  = 8
+	viewBase    = 1
+	viewResult  = 2
 )
 
 // honestWaybill1 is the honest patch of that name.
@@ -88,8 +89,8 @@ func honestWaybill1(honest map[string][]byte, name string) func(m *patchMaker) {
 }
 
 func parseCoded(p []byte) *coded {
-	c := &coded{magic: string(p[:8]), views: p[8]}
-	p = p[9:]
+	c := &coded{magic: string(p[:magicLength]), views: p[magicLength]}
+	p = p[magicLength+1:]
 	number := func() uint64 {
 		v, n := binary.Uvarint(p)
 		p = p[n:]

@@ -27,7 +27,7 @@ func waybill1Headers(honest map[string][]byte) []patchRecipe {
 	packed := func(change func(c *coded)) func(m *patchMaker) { return waybill1Changes(honest, "gzip_result", change) }
 	number := func(i int, n uint64) func(m *patchMaker) { return text(func(c *coded) { c.numbers[i] = n }) }
 	return []patchRecipe{
-		{"magic_other", "Another version of the format is refused.", badOrUnread, text(func(c *coded) { c.magic = "WAYBILL2" })},
+		{"magic_other", "Another version of the format is refused.", badOrUnread, text(func(c *coded) { c.magic = "WBL2" })},
 		{"views_unknown", "Unknown views are refused.", badOrUnread, text(func(c *coded) { c.views = 4 })},
 		{"views_all_bits", "Unknown views are refused.", badOrUnread, text(func(c *coded) { c.views = 255 })},
 		{"base_claimed_longer", "A base length other than signed is refused.", badPatch, text(func(c *coded) { c.numbers[0]++ })},
