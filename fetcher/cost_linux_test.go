@@ -282,7 +282,7 @@ func TestUnvouchedMetadataCost(t *testing.T) {
 	if !raceDetector && worst > slack*maxCPU {
 		t.Errorf("%s: %v of CPU", dearest, worst)
 	}
-	t.Logf("figure D8: %.0f ms of CPU at most on 2 MiB of metadata whose hash is not signed, over %d of them (%s)",
+	t.Logf("figure D8: %.0f ms of CPU at most on 1 MiB of metadata whose hash is not signed, over %d of them (%s)",
 		float64(worst.Microseconds())/1000, len(bodies), dearest)
 }
 

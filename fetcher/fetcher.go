@@ -77,7 +77,7 @@ type Options struct {
 type Limits struct {
 	Root        int64 // bytes of a root: 64 KiB
 	Timestamp   int64 // bytes of a timestamp: 4 KiB
-	Metadata    int64 // bytes of any other role: 32 MiB, less if its length is signed, at most 2 MiB if its hash is not
+	Metadata    int64 // bytes of any other role: 32 MiB, less if its length is signed, at most 1 MiB if its hash is not
 	Roots       int   // root rotations followed in one Refresh: 256
 	Delegations int   // roles visited for one target: 32
 	// Wait is for how long an HTTPSource may keep a client waiting for the metadata of one Refresh, or of

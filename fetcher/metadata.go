@@ -19,7 +19,7 @@ const (
 
 	// maxUnvouched is how long metadata may be whose hash its parent does not sign, so that a mirror without keys
 	// decides what is parsed: what is parsed in 100 ms.
-	maxUnvouched = 2 << 20
+	maxUnvouched = 1 << 20
 )
 
 // document is what all roles share, decoded but not yet verified.
