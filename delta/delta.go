@@ -17,7 +17,7 @@
 // The package imports the standard library alone, so that small clients can
 // link it. The names of formats and what they mean never change; formats are
 // only added. They are specified where they are read: "bsdiff4" in bsdiff4.go,
-// "vcdiff" in vcdiff.go; "waybill1" in docs/delta.md.
+// "vcdiff" in vcdiff.go; "waybill1" in docs/waybill1.md.
 package delta
 
 import (

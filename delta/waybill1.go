@@ -13,7 +13,7 @@ import (
 )
 
 // Waybill1 is the format of this project: it predicts an executable from the one
-// before by where its references to addresses point now. docs/delta.md specifies
+// before by where its references to addresses point now. docs/waybill1.md specifies
 // it to the byte. A result, like a base, has less than 4 GiB.
 const Waybill1 = "waybill1"
 

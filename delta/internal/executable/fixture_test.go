@@ -86,11 +86,12 @@ func smallELF() fixture {
 }
 
 // smallMachO is an arm64 program with code at 0x1000 of __TEXT, pointers in
-// __DATA, a rebase program and a signature of one page size.
+// __DATA, a segment without memory, a rebase program and a signature of one
+// page size.
 func smallMachO() fixture {
 	const base = 1 << 32
 	f := make(fixture, 0x3400)
-	f.u32(0, 0xfeedfacf, 0x0100000c, 0, 2, 6, 72+152+152+72+48+16)
+	f.u32(0, 0xfeedfacf, 0x0100000c, 0, 2, 7, 72+152+152+72+72+48+16)
 	at := 32
 	segment := func(name string, addr, memory, off, size uint64, protection, sections uint32) {
 		f.u32(at, machSegment, 72+80*sections)
@@ -111,6 +112,7 @@ func smallMachO() fixture {
 	section("__text", "__TEXT", base+0x1000, 0x40, 0x1000, 0x80000400)
 	segment("__DATA", base+0x2000, 0x1000, 0x2000, 0x1000, 3, 1)
 	section("__data", "__DATA", base+0x2000, 0x40, 0x2000, 0)
+	segment("__DWARF", base+0x3000, 0, 0x2fc0, 0x40, 7, 0) // as Go's linker writes it
 	segment("__LINKEDIT", base+0x3000, 0x1000, 0x3000, 0x400, 1, 0)
 	f.u32(at, machDyldOnly, 48, 0x3000, 16)
 	f.u32(at+48, machSignature, 16, 0x3100, 0x200)

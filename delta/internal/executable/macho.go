@@ -102,7 +102,7 @@ func (f *File) machSegment(b []byte, sections *[]section) bool {
 	s := Segment{Offset: int64(le.Uint64(b[40:])), Length: int64(le.Uint64(b[48:])), Address: le.Uint64(b[24:]), Memory: le.Uint64(b[32:])}
 	protection := le.Uint32(b[60:])
 	f.ordinals = append(f.ordinals, s.Address)
-	if s.Length == 0 && protection == 0 { // __PAGEZERO
+	if s.Memory == 0 || s.Length == 0 && protection == 0 { // Go's __DWARF; __PAGEZERO
 		return true
 	}
 	if s.Offset < 0 || s.Length < 0 || s.Offset > f.Size || s.Length > f.Size-s.Offset || len(f.Segments) >= maxSegments {
