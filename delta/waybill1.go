@@ -28,6 +28,11 @@ func applyWaybill1(ctx context.Context, info Info, base, patch io.ReaderAt, out 
 	if err == nil {
 		err = waybill1.Apply(ctx, base, info.BaseLength, info.ResultLength, patch, info.PatchLength, out)
 	}
+	return waybill1Fault(err)
+}
+
+// waybill1Fault makes a fault of the patch one of this package.
+func waybill1Fault(err error) error {
 	if errors.Is(err, waybill1.ErrCorrupt) {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
@@ -37,10 +42,7 @@ func applyWaybill1(ctx context.Context, info Info, base, patch io.ReaderAt, out 
 func inspectWaybill1(patch io.ReaderAt, length int64) (Description, error) {
 	h, at, err := waybill1.ReadHeader(patch, length)
 	if err != nil {
-		if errors.Is(err, waybill1.ErrCorrupt) {
-			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
-		}
-		return Description{}, err
+		return Description{}, waybill1Fault(err)
 	}
 	return Description{
 		Format:       Waybill1,

@@ -34,7 +34,7 @@ const fixedMemory = 48 << 20
 // waybill1 makes a patch in the project's own format.
 func (p pair) waybill1(ctx context.Context, level Level) ([]byte, error) {
 	w := p.plainly(level)
-	seen, err := p.views(ctx, level)
+	seen, err := p.views(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -77,9 +77,9 @@ func (p pair) plainly(level Level) *writing {
 	return w
 }
 
-// views sees base and result with their deflate streams inflated; nil if the
-// result has none that could be made again.
-func (p pair) views(ctx context.Context, level Level) (*writing, error) {
+// views is plain with the deflate streams of base and result inflated; nil if
+// the result has none that could be made again.
+func (p pair) views(ctx context.Context, plain *writing) (*writing, error) {
 	result, err := deflate.Describe(ctx, bytes.NewReader(p.result), int64(len(p.result)))
 	if errors.Is(err, deflate.ErrNone) {
 		return nil, nil
@@ -90,7 +90,7 @@ func (p pair) views(ctx context.Context, level Level) (*writing, error) {
 	if result.Size() > waybill1.MaxView(int64(len(p.result))) {
 		return nil, nil
 	}
-	w := p.plainly(level)
+	w := new(*plain)
 	if w.result, err = p.whole(result); err != nil {
 		return nil, err
 	}

@@ -71,15 +71,20 @@ func refreshTwice(ctx context.Context, s *settings, j *job, runs map[string][]co
 	return nil
 }
 
+// client is a new one of ours with the job's state.
+func (j *job) client() (*fetcher.Client, error) {
+	source, err := fetcher.NewHTTPSource(j.URL, nil)
+	if err != nil {
+		return nil, err
+	}
+	return fetcher.New(j.Root, j.Dir, source, nil)
+}
+
 func refreshWaybill(ctx context.Context, j *job) (*answer, error) {
 	var err error
 	a := &answer{}
 	a.Cost, err = costOf(func() error {
-		source, err := fetcher.NewHTTPSource(j.URL, nil)
-		if err != nil {
-			return err
-		}
-		c, err := fetcher.New(j.Root, j.Dir, source, nil)
+		c, err := j.client()
 		if err != nil {
 			return err
 		}
@@ -172,11 +177,7 @@ func targetWaybill(ctx context.Context, j *job) (*answer, error) {
 	var err error
 	a := &answer{}
 	a.Cost, err = costOf(func() error {
-		source, err := fetcher.NewHTTPSource(j.URL, nil)
-		if err != nil {
-			return err
-		}
-		c, err := fetcher.New(j.Root, j.Dir, source, nil)
+		c, err := j.client()
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,11 @@
 
 package waybill1
 
-import "github.com/waybill-project/waybill/delta/internal/entropy"
+import (
+	"encoding/binary"
+
+	"github.com/waybill-project/waybill/delta/internal/entropy"
+)
 
 // literals codes bytes that no cover predicts, by what came before them and by
 // where the last few came before in other literals.
@@ -37,7 +41,7 @@ func newLiterals(n int64) *literals {
 // have if the last one went on.
 func (l *literals) code(c *entropy.Coder, act, old []byte, from, to int) {
 	for i := from; i < to; i++ {
-		h := load64(act[i-8 : i])
+		h := binary.LittleEndian.Uint64(act[i-8 : i])
 		guess := uint32(256)
 		if l.length > 0 {
 			guess = uint32(l.ring[l.match&l.mask])

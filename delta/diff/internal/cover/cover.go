@@ -6,12 +6,11 @@ package cover
 
 import (
 	"context"
-	"encoding/binary"
-	"math/bits"
 	"runtime"
 	"slices"
 	"sync"
 
+	"github.com/waybill-project/waybill/delta/diff/internal/suffix"
 	"github.com/waybill-project/waybill/delta/internal/waybill1"
 )
 
@@ -154,7 +153,7 @@ func (s *scan) onDiagonal(at, diagonal int) int {
 	if p < 0 || p >= len(s.base) {
 		return 0
 	}
-	return common(s.base[p:], s.result[at:])
+	return suffix.Common(s.base[p:], s.result[at:])
 }
 
 // cut extends the last cover forward and the next one backward and adds the
@@ -229,19 +228,4 @@ func (s *scan) split(forward, backward, over int) int {
 		}
 	}
 	return at
-}
-
-// common is how many bytes two slices start with in common.
-func common(a, b []byte) int {
-	n := min(len(a), len(b))
-	i := 0
-	for ; i+8 <= n; i += 8 {
-		if x := binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:]); x != 0 {
-			return i + bits.TrailingZeros64(x)/8
-		}
-	}
-	for i < n && a[i] == b[i] {
-		i++
-	}
-	return i
 }

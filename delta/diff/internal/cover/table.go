@@ -53,7 +53,7 @@ func (t *Table) Longest(p []byte, want int) (at, length int) {
 		return 0, 0
 	}
 	at = int(h - 1)
-	if n := common(t.base[at:], p); n >= t.window {
+	if n := suffix.Common(t.base[at:], p); n >= t.window {
 		return at, n
 	}
 	return 0, 0
