@@ -22,7 +22,9 @@ type goTUF struct{}
 
 // TestGoTUF proves what testdata/go-tuf-2.4.2.txt says: in which cases the stock
 // updater fails, and in no other.
-func TestGoTUF(t *testing.T) { prove(t, goTUFResults(), reasons(t, "testdata/go-tuf-2.4.2.txt")) }
+func TestGoTUF(t *testing.T) {
+	prove(t, goTUFResults(), reasons(t, "testdata/go-tuf-2.4.2.txt", caseNames(t)))
+}
 
 func (goTUF) Do(_ context.Context, c conformance.Command) (err error) {
 	defer func() {

@@ -24,11 +24,7 @@ var (
 //	go test ./conformance -run TestProgramPatches -applier "python3 apply.py" -known-patches failures.txt
 func TestProgramPatches(t *testing.T) {
 	if *applier != "" {
-		var list map[string]string
-		if *knownPatches != "" {
-			list = reasons(t, *knownPatches)
-		}
-		conformance.RunPatches(t, conformance.Program(strings.Fields(*applier)), list)
+		conformance.RunPatches(t, conformance.Program(strings.Fields(*applier)), reasons(t, *knownPatches, patchNames(t)))
 		return
 	}
 	self, err := os.Executable()

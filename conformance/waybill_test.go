@@ -19,7 +19,9 @@ import (
 // waybill is our own client with its defaults, in this process.
 type waybill struct{}
 
-func TestWaybill(t *testing.T) { prove(t, waybillResults(), reasons(t, "testdata/waybill.txt")) }
+func TestWaybill(t *testing.T) {
+	prove(t, waybillResults(), reasons(t, "testdata/waybill.txt", caseNames(t)))
+}
 
 func (waybill) Do(ctx context.Context, c conformance.Command) error {
 	if c.Verb == conformance.Init {
