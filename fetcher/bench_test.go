@@ -21,10 +21,10 @@ func largeTargets(t *testing.T, n int) []byte {
 
 func BenchmarkLargeTargets(b *testing.B) {
 	data := largeTargets(&testing.T{}, 31_000)
-	signers := &signers{threshold: 1, keys: map[string]publicKey{}}
+	signers := &signers{threshold: 1}
 	k := edKey("targets-1")
 	key, _ := parseEd25519(k.record["keyval"].(map[string]any)["public"].(string), "ed25519")
-	signers.keys[k.id] = key
+	signers.keys = []namedKey{{k.id, key}}
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {

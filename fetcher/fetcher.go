@@ -20,7 +20,6 @@
 package fetcher
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -190,7 +189,7 @@ func (c *Client) Roots() [][]byte {
 	}
 	var out [][]byte
 	for _, r := range chain() {
-		out = append(out, bytes.Clone(r.data))
+		out = append(out, []byte(r.text))
 	}
 	return out
 }

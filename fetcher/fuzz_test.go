@@ -33,7 +33,7 @@ func FuzzSigned(f *testing.F) {
 	s := fuzzSim()
 	roles := []string{"root", "timestamp", "snapshot", "targets"}
 	for i, role := range roles {
-		tree, err := scan(s.signed(role), false)
+		tree, err := scan(string(s.signed(role)), false)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func FuzzSigned(f *testing.F) {
 }
 
 func envelopeFor(signed []byte, k *simKey) ([]byte, bool) {
-	tree, err := scan(signed, false)
+	tree, err := scan(string(signed), false)
 	if err != nil {
 		return nil, false
 	}

@@ -3,6 +3,7 @@
 package fetcher
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -398,5 +399,33 @@ func TestRootsAndFingerprint(t *testing.T) {
 	two, _ := Fingerprint(roots[1])
 	if err != nil || len(one) != 64 || one == two {
 		t.Errorf("fingerprints %s %s, %v", one, two, err)
+	}
+}
+
+// What a caller does with its bytes later changes nothing that was verified.
+func TestVerifiedMetadataIsNobodyElses(t *testing.T) {
+	s := newSim(t)
+	e := s.endpoint()
+	e.root = bytes.Clone(e.root)
+	c := e.client()
+	want := string(e.root)
+	clear(e.root)
+	if err := c.Refresh(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	clear(c.Roots()[0])
+	if got := string(c.Roots()[0]); got != want {
+		t.Errorf("root is now %.40q", got)
+	}
+	for _, role := range []string{"root", "timestamp", "snapshot", "targets"} {
+		data, err := c.Metadata(context.Background(), role)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := string(data)
+		clear(data)
+		if data, _ = c.Metadata(context.Background(), role); string(data) != want {
+			t.Errorf("%s is now %.40q", role, data)
+		}
 	}
 }

@@ -21,8 +21,22 @@ import (
 // signers is who may sign a role, and how many of them must.
 type signers struct {
 	threshold int64
-	keys      map[string]publicKey // by key id; those we cannot use are left out
-	id        string               // equal for the same keys and threshold, whatever their ids
+	keys      []namedKey // those we cannot use are left out
+	id        string     // equal for the same keys and threshold, whatever their ids
+}
+
+type namedKey struct {
+	id string
+	publicKey
+}
+
+func (s *signers) key(id string) (publicKey, bool) {
+	for _, k := range s.keys {
+		if k.id == id {
+			return k.publicKey, true
+		}
+	}
+	return publicKey{}, false
 }
 
 // excludes tells whether s no longer takes what all of the signers before were
@@ -68,7 +82,7 @@ func (d *decoder) keys(n *node) {
 // signers reads keyids and threshold of a role. A key that is missing or of a
 // kind that we do not know counts for nothing and spoils nothing.
 func (d *decoder) signers(role, keys *node) *signers {
-	s := &signers{threshold: d.integer(role, "threshold", 1), keys: map[string]publicKey{}}
+	s := &signers{threshold: d.integer(role, "threshold", 1)}
 	ids := d.member(role, "keyids", array, true)
 	if ids == nil || d.err != nil {
 		return s
@@ -81,7 +95,7 @@ func (d *decoder) signers(role, keys *node) *signers {
 			continue
 		}
 		if k, ok := parseKey(record); ok {
-			s.keys[id] = k
+			s.keys = append(s.keys, namedKey{id, k})
 			parts = append(parts, k.material)
 		} else {
 			parts = append(parts, record.str)

@@ -25,7 +25,7 @@ const (
 // document is what all roles share, decoded but not yet verified.
 type document struct {
 	role       string // as asked for; for delegated roles not equal to _type
-	data       []byte // as received
+	text       string // as received; what was decoded shares its memory
 	signed     node
 	canonical  []byte // dropped once verified
 	signatures []signature
@@ -41,11 +41,12 @@ type signature struct {
 // parseDocument scans and decodes the envelope and the common fields. vouched says that data
 // has a hash that was signed, or was verified before.
 func parseDocument(data []byte, role string, vouched bool) (*document, error) {
-	tree, err := scan(data, vouched)
+	source := string(data)
+	tree, err := scan(source, vouched)
 	if err != nil {
 		return nil, &VerifyError{Role: role, Err: err}
 	}
-	doc := &document{role: role, data: data}
+	doc := &document{role: role, text: source}
 	var d decoder
 	if tree.kind != object {
 		d.fail("metadata", "not an object")

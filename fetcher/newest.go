@@ -3,8 +3,6 @@
 package fetcher
 
 import (
-	"bytes"
-
 	"github.com/waybill-project/waybill/repo/layout"
 )
 
@@ -130,19 +128,19 @@ func (u *update) newest(old *timestamp) (best stamp, err error) {
 // stampFrom asks one mirror. It returns old if that is what the mirror holds.
 func (u *update) stampFrom(m *Mirrors, x *mirror, old *timestamp) (s stamp, err error) {
 	var req Request
-	if old != nil && u.floor.Of == sum256(old.data) && u.floor.From == u.tagged(x) {
+	if old != nil && u.floor.Of == sum256([]byte(old.text)) && u.floor.From == u.tagged(x) {
 		req.ETag = u.floor.ETag
 	}
 	object := wanted{name: layout.Timestamp, role: "timestamp", limit: u.opts.Limits.Timestamp}
 	_, _, err = u.fetchFrom(u.ctx, m, x, nil, object, req, func(data []byte, tag string) error {
 		if data == nil {
-			data, tag = old.data, req.ETag
+			data, tag = []byte(old.text), req.ETag
 		}
 		t, err := verifyTimestamp(data, u.root, old)
 		if err == nil {
 			err = u.fresh(t.document, u.at)
 		}
-		s = stamp{t, x, tag, t != nil && bytes.Equal(data, t.data)}
+		s = stamp{t, x, tag, t != nil && string(data) == t.text}
 		return err
 	})
 	return s, err

@@ -3,7 +3,6 @@
 package fetcher
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -180,7 +179,7 @@ func (u *update) walkRoots() error {
 		if next == nil || err != nil {
 			return err
 		}
-		if err := u.store.write(rootFile(next.version), next.data); err != nil {
+		if err := u.store.write(rootFile(next.version), []byte(next.text)); err != nil {
 			return err
 		}
 		u.roots = append(u.roots, next)
@@ -196,15 +195,15 @@ func (u *update) storeRoot() error {
 		return u.root.error(fmt.Errorf("%w: root %d was already trusted", ErrRollback, u.floor.Root))
 	}
 	first := rootFile(u.first.version)
-	if !bytes.Equal(u.store.read(first, u.opts.Limits.Root), u.first.data) {
-		if err := u.store.write(first, u.first.data); err != nil {
+	if string(u.store.read(first, u.opts.Limits.Root)) != u.first.text {
+		if err := u.store.write(first, []byte(u.first.text)); err != nil {
 			return err
 		}
 	}
-	if bytes.Equal(u.store.read("root.json", u.opts.Limits.Root), u.root.data) && u.floor.Root == u.root.version {
+	if string(u.store.read("root.json", u.opts.Limits.Root)) == u.root.text && u.floor.Root == u.root.version {
 		return nil
 	}
-	if err := u.store.write("root.json", u.root.data); err != nil {
+	if err := u.store.write("root.json", []byte(u.root.text)); err != nil {
 		return err
 	}
 	u.floor.Root = u.root.version
@@ -263,7 +262,7 @@ func (u *update) rootsSince(f floor) []*root {
 		if err != nil {
 			return nil
 		}
-		if _, err := verifyNextRoot(chain[0].data, older); err != nil {
+		if _, err := verifyNextRoot([]byte(chain[0].text), older); err != nil {
 			return nil
 		}
 		chain = append([]*root{older}, chain...)
@@ -290,13 +289,13 @@ func (u *update) updateTimestamp() error {
 	}
 	u.timestamp = newest.timestamp
 	if u.timestamp != old {
-		if err := u.store.write("timestamp.json", u.timestamp.data); err != nil {
+		if err := u.store.write("timestamp.json", []byte(u.timestamp.text)); err != nil {
 			return err
 		}
 	}
 	u.floor.ETag, u.floor.Of, u.floor.From = "", "", ""
 	if tag := newest.tag; tag != "" && len(tag) <= 256 && newest.current {
-		u.floor.ETag, u.floor.Of, u.floor.From = tag, sum256(u.timestamp.data), u.tagged(newest.from)
+		u.floor.ETag, u.floor.Of, u.floor.From = tag, sum256([]byte(u.timestamp.text)), u.tagged(newest.from)
 	}
 	return nil
 }
@@ -314,7 +313,7 @@ func (u *update) updateSnapshot() error {
 	if old != nil && old.version > want.version {
 		return u.timestamp.error(fmt.Errorf("snapshot: %w", versionError(want.version, old.version)))
 	}
-	if old != nil && old.version == want.version && want.check(old.data, "snapshot") == nil && u.fresh(old.document, u.at) == nil {
+	if old != nil && old.version == want.version && want.check([]byte(old.text), "snapshot") == nil && u.fresh(old.document, u.at) == nil {
 		u.snapshot = old
 		return nil
 	}
@@ -328,7 +327,7 @@ func (u *update) updateSnapshot() error {
 	if err != nil {
 		return err
 	}
-	return u.store.write("snapshot.json", u.snapshot.data)
+	return u.store.write("snapshot.json", []byte(u.snapshot.text))
 }
 
 func (u *update) storedSnapshot() *snapshot {
@@ -375,9 +374,11 @@ func (c *Client) load(ctx context.Context, t *trusted, role string, by *signers,
 		}
 	}
 	var out *targets
+	var data []byte
 	object := wanted{t.root.object(role, want.version), role, limit, want}
-	err := c.get(ctx, object, func(data []byte) (err error) {
-		if out, err = verifyTargets(data, role, by, want); err != nil {
+	err := c.get(ctx, object, func(got []byte) (err error) {
+		data = got
+		if out, err = verifyTargets(got, role, by, want); err != nil {
 			return err
 		}
 		return c.fresh(out.document, t.at)
@@ -385,7 +386,7 @@ func (c *Client) load(ctx context.Context, t *trusted, role string, by *signers,
 	if err != nil {
 		return nil, err
 	}
-	return out, keep(roleFile(role), out.data)
+	return out, keep(roleFile(role), data)
 }
 
 // limit keeps what nobody has vouched for from being parsed in any length.

@@ -60,13 +60,13 @@ const maxValues = 2 << 20
 // valid UTF-8 without byte order mark, no lone surrogates, no doubled names, nothing
 // after it, at most maxDepth levels, and not too many values. Unless somebody vouched for
 // the bytes, those are as many as honest metadata of this size would have.
-func scan(data []byte, vouched bool) (node, error) {
-	if !utf8.Valid(data) {
+func scan(src string, vouched bool) (node, error) {
+	if !utf8.ValidString(src) {
 		return node{}, fmt.Errorf("%w: not UTF-8", ErrMalformed)
 	}
-	s := scanner{src: string(data), left: maxValues}
+	s := scanner{src: src, left: maxValues}
 	if !vouched {
-		s.left = min(len(data)/6+64, maxValues)
+		s.left = min(len(src)/6+64, maxValues)
 	}
 	n, err := s.document()
 	if err != nil {
@@ -166,7 +166,7 @@ func (s *scanner) composite(k kind, end byte) (node, error) {
 			return n, err
 		}
 		if len(s.open) == cap(s.open) {
-			s.open = slices.Grow(s.open, max(64, len(s.open))) // append alone grows by a quarter only
+			s.open = slices.Grow(s.open, max(16, len(s.open))) // append alone grows by a quarter only
 		}
 		s.open = append(s.open, m)
 	}

@@ -20,7 +20,7 @@ func TestScan(t *testing.T) {
 		`123456789012345678901234567890`:   `123456789012345678901234567890`,
 		`{}`:                               `{}`,
 	} {
-		n, err := scan([]byte(text), false)
+		n, err := scan(text, false)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
@@ -37,7 +37,7 @@ func TestScanRefuses(t *testing.T) {
 		`{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `[{"x":{"a":1,"a":1}}]`, `1 2`, `{}{}`, "\ufeff{}", "\"\x01\"", "\"\xff\"", `"\ud800"`, `"\ud800\u0041"`,
 		`"\udc00"`, `"\x"`, `"\u12"`, `"\u12g4"`, `'a'`, `NaN`, `{"a":1`, `//x`, strings.Repeat("[", 40) + strings.Repeat("]", 40),
 	} {
-		if _, err := scan([]byte(text), false); !errors.Is(err, ErrMalformed) {
+		if _, err := scan(text, false); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -45,7 +45,7 @@ func TestScanRefuses(t *testing.T) {
 
 func TestCanonicalRefuses(t *testing.T) {
 	for _, text := range []string{`1.5`, `1e3`, `1.0`, `-0`, `[0.1]`, `{"a":{"b":-0}}`} {
-		n, err := scan([]byte(text), false)
+		n, err := scan(text, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +68,7 @@ func seeds(f *testing.F) {
 func FuzzScan(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := scan(data, false); err == nil && !json.Valid(data) {
+		if _, err := scan(string(data), false); err == nil && !json.Valid(data) {
 			t.Errorf("accepted %q", data)
 		}
 	})
@@ -78,7 +78,7 @@ func FuzzScan(f *testing.F) {
 func FuzzCanonical(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		n, err := scan(data, false)
+		n, err := scan(string(data), false)
 		if err != nil {
 			return
 		}
@@ -99,7 +99,7 @@ func FuzzCanonical(f *testing.F) {
 		if bytes.ContainsFunc(once, func(r rune) bool { return r < ' ' }) {
 			return // canonical JSON does not escape control characters, so it is not JSON then
 		}
-		again, err := scan(once, false)
+		again, err := scan(string(once), false)
 		if err != nil {
 			t.Fatalf("%q: %v", once, err)
 		}

@@ -3,7 +3,6 @@
 package fetcher
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -126,7 +125,7 @@ func (c *Client) keepDelegated(ctx context.Context, t *trusted, name string, dat
 		return err
 	}
 	defer unlock()
-	if !bytes.Equal(c.store.read("snapshot.json", c.opts.Limits.Metadata), t.snapshot.data) {
+	if string(c.store.read("snapshot.json", c.opts.Limits.Metadata)) != t.snapshot.text {
 		return nil
 	}
 	return c.store.write(name, data)
@@ -143,13 +142,13 @@ func (c *Client) Metadata(ctx context.Context, role string) (_ []byte, err error
 	}
 	switch role {
 	case "root":
-		return bytes.Clone(t.root.data), nil
+		return []byte(t.root.text), nil
 	case "timestamp":
-		return bytes.Clone(t.timestamp.data), nil
+		return []byte(t.timestamp.text), nil
 	case "snapshot":
-		return bytes.Clone(t.snapshot.data), nil
+		return []byte(t.snapshot.text), nil
 	case "targets":
-		return bytes.Clone(t.targets.data), nil
+		return []byte(t.targets.text), nil
 	}
 	d, ok := t.targets.delegations.find(role)
 	if !ok {
@@ -159,7 +158,7 @@ func (c *Client) Metadata(ctx context.Context, role string) (_ []byte, err error
 	if err != nil {
 		return nil, err
 	}
-	return bytes.Clone(loaded.data), nil
+	return []byte(loaded.text), nil
 }
 
 // objectName is where the file of t lies, with one of its hashes in front if the

@@ -175,7 +175,7 @@ func signAs(t *testing.T, signed map[string]any, keys ...*simKey) []byte {
 }
 
 func signRaw(t *testing.T, raw []byte, keys ...*simKey) []byte {
-	tree, err := scan(raw, true)
+	tree, err := scan(string(raw), true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func (s *store) lineage(first *root, limit int64) string {
 		}
 		dir := filepath.Join(s.dir, e.Name())
 		data, err := durable.ReadFile(s.fs, filepath.Join(dir, filepath.FromSlash(rootFile(first.version))), limit)
-		if err == nil && bytes.Equal(data, first.data) {
+		if err == nil && string(data) == first.text {
 			return dir
 		}
 	}

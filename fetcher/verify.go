@@ -19,7 +19,7 @@ func (s *signers) verify(doc *document) error {
 	signed := map[string]bool{}
 	bad := 0
 	for _, sig := range doc.signatures {
-		key, ok := s.keys[sig.keyid]
+		key, ok := s.key(sig.keyid)
 		if !ok || signed[key.material] {
 			continue
 		}
