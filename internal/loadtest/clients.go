@@ -39,7 +39,7 @@ func clients(ctx context.Context, s *settings, r *report) error {
 		slices.Reverse(who) // who goes first pays for memory that the machine has not used yet
 	}
 	r.Notes = append(r.Notes, unlike)
-	for _, p := range phases {
+	for _, p := range phases[:s.Phases] {
 		what := fmt.Sprintf("%d clients, %d at once: %s", s.Clients, s.Parallel, p.name)
 		ours, theirs := "waybill "+p.name, "go-tuf "+p.name
 		r.compare(what, runs[ours], runs[theirs], 60, 50)
@@ -86,7 +86,7 @@ func clientsOnce(ctx context.Context, s *settings, j *job, who string, runs map[
 	}
 	defer os.RemoveAll(j.Dir)
 	j.Kind = "clients/" + who
-	for _, p := range phases {
+	for _, p := range phases[:s.Phases] {
 		before, err := tell(ctx, j.URL, "stats/")
 		if err != nil {
 			return err

@@ -37,6 +37,7 @@ type settings struct {
 	Parallel int           `json:"parallel"`
 	Targets  int           `json:"targets"`
 	Repeat   int           `json:"repeat"`
+	Phases   int           `json:"phases"`
 	Seed     uint64        `json:"seed"`
 	Spread   time.Duration `json:"spread"`
 	Profile  string        `json:"profile"`
@@ -92,6 +93,7 @@ func parse(args []string) (*settings, string, error) {
 	flags.IntVar(&s.Parallel, "parallel", 1000, "how many of them are at work at once")
 	flags.IntVar(&s.Targets, "targets", 31000, "how many targets the large repository has")
 	flags.IntVar(&s.Repeat, "repeat", 3, "how often each measurement is made; the median counts")
+	flags.IntVar(&s.Phases, "phases", len(phases), "with clients: how many of the phases are measured, the first ones")
 	flags.Uint64Var(&s.Seed, "seed", 1, "of the faults")
 	flags.DurationVar(&s.Spread, "spread", 10*time.Second, "how long an outage lasts, and over how long checks spread")
 	flags.StringVar(&s.dir, "dir", memoryDisk(), "where temporary folders go")
@@ -101,7 +103,7 @@ func parse(args []string) (*settings, string, error) {
 	if err := flags.Parse(args); err != nil {
 		return nil, "", err
 	}
-	s.packages = flags.Args()
+	s.packages, s.Phases = flags.Args(), min(max(s.Phases, 1), len(phases))
 	return s, which, nil
 }
 

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 
 // Every measurement runs to its end at a small size, and reports something for both clients.
 func TestMeasurements(t *testing.T) {
-	s := &settings{Clients: 6, Parallel: 6, Targets: 1000, Repeat: 1, Seed: 1, Spread: time.Second / 4, dir: t.TempDir()}
+	s := &settings{Clients: 6, Parallel: 6, Targets: 1000, Repeat: 1, Phases: len(phases), Seed: 1, Spread: time.Second / 4, dir: t.TempDir()}
 	r := newReport(s)
 	for _, v := range []verb{{"refresh", refresh}, {"bins", bins}, {"clients", clients}} {
 		if err := v.run(context.Background(), s, r); err != nil {
