@@ -36,6 +36,8 @@ func (s *HTTPSource) newClient() *http.Client {
 		MaxConnsPerHost:        8,
 		MaxIdleConnsPerHost:    4,
 		IdleConnTimeout:        60 * time.Second,
+		ReadBufferSize:         2 << 10, // an answer's headers; what is longer than this is read past it
+		WriteBufferSize:        1 << 10, // a request
 	}
 	if s.socket != "" {
 		t.Proxy = nil

@@ -20,7 +20,7 @@ type patience struct {
 	got    int64         // of it
 }
 
-// slowError is made for every read and hardly ever printed.
+// slowError is made for every read, and an error only if it is one.
 type slowError struct {
 	within time.Duration
 	got    int64 // -1 for a whole walk
@@ -63,7 +63,7 @@ func (a *allowance) spend(took time.Duration, n int) (left time.Duration) {
 
 // spend counts time that was waited and bytes that came. It returns how much longer the
 // server may keep quiet, and what is wrong if it does.
-func (p *patience) spend(o *HTTPOptions, took time.Duration, n int) (left time.Duration, slow error) {
+func (p *patience) spend(o *HTTPOptions, took time.Duration, n int) (left time.Duration, slow slowError) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waited += took
