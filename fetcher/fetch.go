@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"time"
 )
 
 // attempts is how often a transfer that breaks off is tried.
@@ -48,7 +47,8 @@ func (c *Client) fetchFrom(
 	ctx context.Context, m *Mirrors, x *mirror, h *haste, w wanted, req Request, accept func(data []byte, tag string) error,
 ) (data []byte, tag string, err error) {
 	walk := allowanceOf(ctx, x)
-	ctx = patiently(ctx, &patience{walk: walk})
+	signed := max(w.meta.length, 0)
+	ctx = patiently(ctx, &patience{walk: walk, buys: signed})
 	refused := refusals{left: m.refusals()}
 	for range tries(m) {
 		data, tag, err = c.fetchOnce(ctx, m, x, h, w, req)
@@ -59,7 +59,7 @@ func (c *Client) fetchFrom(
 			err = accept(data, tag)
 		}
 		if err == nil {
-			walk.spend(-time.Second, 0) // not for a copy that was refused
+			walk.verified(max(int64(len(data))-signed, 0))
 			return data, tag, nil
 		}
 		switch {

@@ -2,9 +2,7 @@
 
 package fetcher
 
-import (
-	"github.com/waybill-project/waybill/repo/layout"
-)
+import "github.com/waybill-project/waybill/repo/layout"
 
 // ask goes through the mirrors until try is done: the preferred one only, or all of
 // them in an update that compares. Mirrors that failed before in this update come

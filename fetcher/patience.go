@@ -14,6 +14,7 @@ import (
 // next. Only time spent waiting for the server counts, and between tries.
 type patience struct {
 	walk *allowance // nil if the object belongs to no walk
+	buys int64      // bytes that still buy the walk time: as many as were signed, however often they are sent
 
 	mu     sync.Mutex
 	waited time.Duration // for the present share
@@ -38,27 +39,55 @@ func (e slowError) Error() string {
 	return fmt.Sprintf("%v: %d bytes in %s", ErrTooSlow, e.got, e.within)
 }
 
-// allowance is how long a walk over many small objects may still wait at one server. It
-// comes back with every file and byte that comes, so that nothing is too large for a slow line.
+// allowance is how long a walk over many small objects may still wait at one server. What an
+// ordinary walk needs buys no more time. What goes beyond it does, if it was signed, so that nothing
+// is too large for a slow line.
 type allowance struct {
-	mu   sync.Mutex
-	most time.Duration
-	left time.Duration
+	most  time.Duration
+	mu    sync.Mutex
+	left  time.Duration
+	files int
+	bytes int64
 }
 
-// walkRate is what one second more of a walk must bring.
-const walkRate = 1 << 10
+const (
+	walkFiles = 8        // of an ordinary walk
+	walkBytes = 64 << 10 // the same
+	fileTime  = 2 * time.Second
+	walkRate  = 4 << 10 // bytes for one second more: half of what a slow and honest line brings
+)
 
 const forever = time.Duration(1<<63 - 1)
 
-func (a *allowance) spend(took time.Duration, n int) (left time.Duration) {
+// spend counts time that was waited and signed bytes that came.
+func (a *allowance) spend(took time.Duration, n int64) (left time.Duration) {
 	if a == nil {
 		return forever
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.left = min(a.most, a.left+time.Duration(n)*time.Second/walkRate-took)
+	a.left = min(a.most, a.left+a.worth(n)-took)
 	return a.left
+}
+
+// verified counts a file that was accepted, and those of its bytes that have not bought time yet.
+func (a *allowance) verified(n int64) {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	more := a.worth(n)
+	if a.files++; a.files > walkFiles {
+		more += fileTime
+	}
+	a.left = min(a.most, a.left+more)
+}
+
+func (a *allowance) worth(n int64) time.Duration {
+	before := max(a.bytes-walkBytes, 0)
+	a.bytes += n
+	return time.Duration(max(a.bytes-walkBytes, 0)-before) * time.Second / walkRate
 }
 
 // spend counts time that was waited and bytes that came. It returns how much longer the
@@ -72,7 +101,9 @@ func (p *patience) spend(o *HTTPOptions, took time.Duration, n int) (left time.D
 		p.waited, p.got = 0, 0
 	}
 	left, slow = o.SlowWindow-p.waited, slowError{o.SlowWindow, p.got}
-	if rest := p.walk.spend(took, n); rest < left {
+	bought := min(int64(n), p.buys)
+	p.buys -= bought
+	if rest := p.walk.spend(took, bought); rest < left {
 		left, slow = rest, slowError{p.walk.most, -1}
 	}
 	return left, slow
