@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -269,5 +270,61 @@ func TestDeadlineMovesWithTheShare(t *testing.T) {
 		if want := []int{0, sendShare, 2 * sendShare, 3 * sendShare}; !slices.Equal(to.at, want) {
 			t.Errorf("writes of %d bytes moved it at %v, want %v", write, to.at, want)
 		}
+	}
+}
+
+// onePipe is a listener that has one connection.
+type onePipe struct {
+	conns chan net.Conn
+}
+
+func (l onePipe) Accept() (net.Conn, error) {
+	conn, ok := <-l.conns
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (l onePipe) Close() error   { return nil }
+func (l onePipe) Addr() net.Addr { return &net.TCPAddr{} }
+
+// Who asks and does not read is let go, also if the answer is so short that it lies in the buffer of the server.
+func TestReaderOfAShortAnswerIsLetGo(t *testing.T) {
+	s := newSim(t)
+	s.add("targets", "short", []byte("short"))
+	s.release("targets")
+	e := s.endpoint()
+	for _, path := range []string{"/short", "/absent"} {
+		synctest.Test(t, func(t *testing.T) {
+			tr, err := NewTransport(e.client(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tr.Close()
+			near, far := net.Pipe()
+			l := onePipe{make(chan net.Conn, 1)}
+			l.conns <- far
+			close(l.conns)
+			closed := make(chan struct{})
+			server := &http.Server{Handler: tr, ConnState: func(_ net.Conn, state http.ConnState) {
+				if state == http.StateClosed {
+					close(closed)
+				}
+			}}
+			_ = server.Serve(l)
+			start := time.Now()
+			fmt.Fprintf(near, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path)
+			select {
+			case <-closed:
+			case <-time.After(time.Hour):
+				t.Errorf("%s: still there", path)
+			}
+			if took := time.Since(start); took > sendStall+time.Second {
+				t.Errorf("%s: let go after %v", path, took)
+			}
+			near.Close()
+			<-closed
+		})
 	}
 }

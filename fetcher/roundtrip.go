@@ -107,6 +107,9 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	resp, err := t.answer(r)
+	out := &sending{ResponseController: http.NewResponseController(w), w: w}
+	out.begin()
+	defer out.end()
 	if err != nil {
 		name, _ := t.target(r) // and not the path, which may hold a token
 		t.client.warn("request not served", "target", name, "error", err)
@@ -124,9 +127,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(resp.StatusCode)
 	if r.Method != http.MethodHead {
-		out := &sending{ResponseController: http.NewResponseController(w), w: w}
 		_, _ = pour(out, resp.Body)
-		_ = out.SetWriteDeadline(time.Time{})
 	}
 }
 
@@ -137,14 +138,30 @@ type sending struct {
 	left int // bytes of the share that the deadline is for
 }
 
+// begin starts a share.
+func (s *sending) begin() error {
+	s.left = sendShare
+	err := s.SetWriteDeadline(time.Now().Add(sendStall))
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
+}
+
 func (s *sending) Write(p []byte) (int, error) {
 	if s.left -= len(p); s.left < 0 {
-		s.left = sendShare - len(p)
-		if err := s.SetWriteDeadline(time.Now().Add(sendStall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		if err := s.begin(); err != nil {
 			return 0, err
 		}
+		s.left -= len(p)
 	}
 	return s.w.Write(p)
+}
+
+// end sends what the server still holds, as long as there is a deadline.
+func (s *sending) end() {
+	_ = s.Flush()
+	_ = s.SetWriteDeadline(time.Time{})
 }
 
 // answer is nil only with an error. Its body is never nil.

@@ -25,6 +25,7 @@ import (
 const (
 	unixScheme    = "unix://"
 	shutdownGrace = 10 * time.Second
+	writeTimeout  = 5 * time.Minute // until an answer begins, files included; while one is sent, Transport watches over it
 )
 
 // serving is printed under --json once requests are taken.
@@ -187,11 +188,13 @@ func sameMachine(next http.Handler, socket bool) http.Handler {
 
 // serveUntil ends without an error when it is stopped: requests under way get some seconds.
 func serveUntil(ctx context.Context, l net.Listener, handler http.Handler) error {
+	limited := limitConnections(l, maxConnections)
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, DisableGeneralOptionsHandler: true,
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, WriteTimeout: writeTimeout,
+		MaxHeaderBytes: 16 << 10, DisableGeneralOptionsHandler: true, ConnState: limited.note,
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
+	go func() { ended <- server.Serve(limited) }()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve: %w", err)
