@@ -3,9 +3,7 @@
 package fetcher
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -48,18 +46,14 @@ func NewArchiveSource(path string) (*ArchiveSource, error) {
 		return nil, local(path, err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, local(path, errors.New("not a regular file"))
+		return nil, local(path, errNotRegular)
 	}
-	f, err := os.Open(path)
+	f, size, err := openRegular(path, os.OpenFile)
 	if err != nil {
 		return nil, local(path, err)
 	}
-	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {
-		f.Close()
-		return nil, local(path, cmp.Or(err, errors.New("not a regular file")))
-	}
 	s := &ArchiveSource{path: path, file: f}
-	if s.index, err = readIndex(f, info.Size()); err != nil {
+	if s.index, err = readIndex(f, size); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("archive %s: %w", path, err)
 	}

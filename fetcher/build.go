@@ -145,7 +145,7 @@ func (w *walk) start(ctx context.Context, step release.Step, base string) error 
 	if base == "" {
 		return fmt.Errorf("%w: nothing is installed", delta.ErrBaseMismatch)
 	}
-	if w.base, err = w.store.fs.OpenFile(base, os.O_RDONLY, 0); err != nil {
+	if w.base, err = w.store.fs.OpenFile(base, os.O_RDONLY|noWait, 0); err != nil {
 		return fmt.Errorf("%w: %w", delta.ErrBaseMismatch, err)
 	}
 	err = delta.CheckBase(ctx, info, w.base)

@@ -62,10 +62,26 @@ func (s *DirSource) open(name string) (*os.File, int64, error) {
 		return nil, 0, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, 0, errors.New("not a regular file")
+		return nil, 0, errNotRegular
 	}
-	f, err := root.Open(plainName(name))
+	return openRegular(plainName(name), root.OpenFile)
+}
+
+var errNotRegular = errors.New("not a regular file")
+
+// openRegular opens what was a regular file a moment ago. If a pipe or a device has taken its place
+// since, it neither waits for that nor returns it.
+func openRegular(name string, open func(name string, flag int, perm fs.FileMode) (*os.File, error)) (*os.File, int64, error) {
+	f, err := open(name, os.O_RDONLY|noWait, 0)
 	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNotRegular
+	}
+	if err != nil {
+		f.Close()
 		return nil, 0, err
 	}
 	return f, info.Size(), nil

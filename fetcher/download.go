@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sort"
@@ -52,13 +53,13 @@ func (c *Client) holds(path string, t *Target) bool {
 	if err != nil || !info.Mode().IsRegular() || info.Size() != t.Length {
 		return false
 	}
-	f, err := c.store.fs.OpenFile(path, os.O_RDONLY, 0)
+	f, err := c.store.fs.OpenFile(path, os.O_RDONLY|noWait, 0)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	_, err = pour(sums, f)
-	return err == nil && sums.check() == nil
+	n, err := pour(sums, io.LimitReader(f, t.Length+1))
+	return err == nil && n == t.Length && sums.check() == nil
 }
 
 // obtain returns a private file that holds the verified content of t, and how many

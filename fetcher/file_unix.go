@@ -12,8 +12,12 @@ import (
 	"github.com/waybill-project/waybill/internal/durable"
 )
 
-// noFollow makes opening a symbolic link fail.
-const noFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+const (
+	// noFollow makes opening a symbolic link fail.
+	noFollow = syscall.O_NOFOLLOW | noWait
+	// noWait keeps the opening of a named pipe from waiting for its other end.
+	noWait = syscall.O_NONBLOCK
+)
 
 // sole tells whether a file is a regular one with no second name.
 func sole(info fs.FileInfo) bool {

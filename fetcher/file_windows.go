@@ -14,6 +14,9 @@ import (
 // noFollow has no counterpart: making links takes a privilege, and the folder is private.
 const noFollow = 0
 
+// noWait has none either: named pipes are not in folders.
+const noWait = 0
+
 func sole(info fs.FileInfo) bool { return info.Mode().IsRegular() }
 
 const errNotSameDevice = syscall.Errno(17)
