@@ -119,6 +119,7 @@ func (u *update) run() (*trusted, error) {
 func (u *update) sweep() error {
 	if !u.opts.Ephemeral {
 		u.sweepOld(u.store.path(partialDir), notLock)
+		u.sweepAbandoned()
 	}
 	return u.store.sweep()
 }
