@@ -124,7 +124,7 @@ func TestBadCopiesShareOnePatience(t *testing.T) {
 	})
 }
 
-// A walk gains a second for a file that was accepted, and none for a copy that was refused.
+// A long walk gains time for a file that was accepted, and none for a copy that was refused.
 func TestBadCopiesGiveTheWalkNoTime(t *testing.T) {
 	s, e := downloadSim(t, pattern(10))
 	object := wanted{name: layout.Timestamp, role: "timestamp", limit: 4 << 10}
@@ -132,7 +132,7 @@ func TestBadCopiesGiveTheWalkNoTime(t *testing.T) {
 	c := e.over(s)
 	ctx, m := c.walking(t.Context()), c.mirrors()
 	walk := allowanceOf(ctx, m.mirrors[0])
-	walk.left = 0
+	walk.left, walk.files = 0, walkFiles
 	good := sum256(s.objects[object.name])
 	accept := func(data []byte, _ string) error {
 		if sum256(data) != good {
@@ -140,7 +140,7 @@ func TestBadCopiesGiveTheWalkNoTime(t *testing.T) {
 		}
 		return nil
 	}
-	for _, want := range []time.Duration{0, time.Second} {
+	for _, want := range []time.Duration{0, fileTime} {
 		_, _, err := c.fetchFrom(ctx, m, m.mirrors[0], nil, object, Request{}, accept)
 		if walk.left != want || (err == nil) != (want > 0) {
 			t.Errorf("%v more after %d requests: %v", walk.left, *asked, err)
