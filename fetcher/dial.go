@@ -33,7 +33,6 @@ func (s *HTTPSource) newClient() *http.Client {
 		ResponseHeaderTimeout:  s.opts.HeaderTimeout,
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true,
-		MaxConnsPerHost:        8,
 		MaxIdleConnsPerHost:    4,
 		IdleConnTimeout:        60 * time.Second,
 		ReadBufferSize:         2 << 10, // an answer's headers; what is longer than this is read past it
@@ -96,9 +95,31 @@ func onThisMachine(host string) bool {
 }
 
 func privateAddr(a netip.Addr) bool {
-	a = a.Unmap()
-	shared := netip.MustParsePrefix("100.64.0.0/10")
-	return !a.IsGlobalUnicast() || a.IsPrivate() || shared.Contains(a)
+	a = inner(a.Unmap())
+	if !a.IsGlobalUnicast() || a.IsPrivate() {
+		return true
+	}
+	for _, special := range []string{
+		"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", // RFC 6890
+		"::/96", "fec0::/10", // obsolete: IPv4-compatible (RFC 4291, 2.5.5.1), site-local (RFC 3879)
+	} {
+		if netip.MustParsePrefix(special).Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// inner is the IPv4 address that a gateway sends to what is for an IPv6 address: of NAT64 (RFC 6052, RFC 8215)
+// and of 6to4 (RFC 3056).
+func inner(a netip.Addr) netip.Addr {
+	b := a.As16()
+	for prefix, at := range map[string]int{"64:ff9b::/96": 12, "64:ff9b:1::/48": 12, "2002::/16": 2} {
+		if netip.MustParsePrefix(prefix).Contains(a) {
+			return netip.AddrFrom4([4]byte(b[at : at+4]))
+		}
+	}
+	return a
 }
 
 // refusePrivate looks at the address that is really dialled, after the name was

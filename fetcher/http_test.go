@@ -277,6 +277,8 @@ func TestRedirectRules(t *testing.T) {
 	for to, ok := range map[string]bool{
 		"https://example.com/x": true, "https://cdn.example.net/x": true, "http://example.com/x": false,
 		"https://127.0.0.1/x": false, "https://localhost/x": false, "https://169.254.169.254/x": false, "https://[::1]/": false,
+		"https://[64:ff9b::a9fe:a9fe]/": false, "https://[64:ff9b::5db8:d822]/": true, "https://[2002:c0a8:1::1]/": false, "https://[2002:5db8:d822::1]/": true,
+		"https://[fec0::1]/": false, "https://[::7f00:1]/": false, "https://198.18.0.1/": false, "https://255.255.255.255/": false,
 		"https://10.0.0.1/x": false, "https://[fd00::1]/": false, "https://[::ffff:192.168.0.1]/": false, "https://100.64.0.1/": false, "ftp://example.com/x": false,
 	} {
 		from, _ := http.NewRequest("GET", "https://example.com/repo/metadata/timestamp.json", nil)
@@ -285,7 +287,8 @@ func TestRedirectRules(t *testing.T) {
 			t.Errorf("%s: %v", to, err)
 		}
 	}
-	for addr, refused := range map[string]bool{"127.0.0.1:80": true, "[::1]:80": true, "0.0.0.0:80": true, "[fe80::1]:80": true, "93.184.216.34:443": false, "224.0.0.1:80": true} {
+	for addr, refused := range map[string]bool{"127.0.0.1:80": true, "[::1]:80": true, "0.0.0.0:80": true, "[fe80::1]:80": true, "93.184.216.34:443": false, "224.0.0.1:80": true,
+		"[64:ff9b::7f00:1]:80": true, "[64:ff9b:1::a00:1]:80": true, "[2606:2800:220:1::1]:443": false, "0.1.2.3:80": true} {
 		if err := refusePrivate("tcp", addr, nil); (err != nil) != refused {
 			t.Errorf("%s: %v", addr, err)
 		}

@@ -416,3 +416,34 @@ func TestAllowanceIsNotSaved(t *testing.T) {
 		t.Errorf("%v left", left)
 	}
 }
+
+// Downloads that go on side by side do not wait for each other, which would look like a server that says nothing.
+func TestManySlowDownloadsAtOnce(t *testing.T) {
+	s := newSim(t)
+	for i := range 20 {
+		s.add("targets", fmt.Sprint(i), pattern(512<<10+i))
+	}
+	s.release("targets")
+	link := wire(func(conn net.Conn, _ string, data []byte) {
+		head(conn, len(data))
+		dribble(conn, data, 8<<10, time.Second)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		src, stop := link.source(t, s)
+		defer stop()
+		c, dir := s.endpoint().over(src), t.TempDir()
+		var all sync.WaitGroup
+		for i := range 20 {
+			target, err := c.Target(context.Background(), fmt.Sprint(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() {
+				if err := c.Download(context.Background(), target, filepath.Join(dir, target.Name)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
