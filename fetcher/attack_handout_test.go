@@ -328,3 +328,34 @@ func TestReaderOfAShortAnswerIsLetGo(t *testing.T) {
 		})
 	}
 }
+
+// Strangers may ask for names until every role of a repository was read, but not have all of them kept in memory.
+func TestFewDelegatedRolesStayInMemory(t *testing.T) {
+	s := newSim(t)
+	const roles = 6
+	for i := range roles {
+		s.delegate("targets", fmt.Sprint("role-", i), map[string]any{"paths": []any{fmt.Sprint(i, "/*")}})
+		s.add(fmt.Sprint("role-", i), fmt.Sprint(i, "/file"), []byte("x"))
+		s.md[fmt.Sprint("role-", i)]["x-padding"] = strings.Repeat("x", maxEdges/3)
+		s.publish(fmt.Sprint("role-", i))
+	}
+	s.release("targets")
+	c := s.endpoint().client()
+	for range 2 {
+		for i := range roles {
+			if _, err := c.Target(context.Background(), fmt.Sprint(i, "/file")); err != nil {
+				t.Fatal(err)
+			}
+			total := 0
+			for _, role := range c.edges {
+				total += len(role.text)
+			}
+			if total > maxEdges || total != c.kept || total == 0 {
+				t.Errorf("%d bytes in memory, %d counted", total, c.kept)
+			}
+		}
+	}
+	if n := len(s.asked()); n != 4+roles {
+		t.Errorf("%d requests", n)
+	}
+}

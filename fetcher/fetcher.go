@@ -42,6 +42,7 @@ type Client struct {
 	mu      sync.Mutex // guards what follows
 	trusted *trusted
 	edges   map[edge]*targets
+	kept    int   // bytes of edges
 	strikes []int // of the mirrors, as stored
 }
 

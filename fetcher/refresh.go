@@ -49,7 +49,7 @@ func (c *Client) Refresh(ctx context.Context) (err error) {
 	c.remember(c.mirrors(), false)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.trusted, c.edges = t, map[edge]*targets{}
+	c.trusted, c.edges, c.kept = t, map[edge]*targets{}, 0
 	return err
 }
 

@@ -112,9 +112,25 @@ func (c *Client) role(ctx context.Context, t *trusted, d delegation) (*targets, 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.trusted == t {
-		c.edges[key] = loaded
+		c.keepEdge(key, loaded)
 	}
 	return loaded, nil
+}
+
+// maxEdges is how many bytes of delegated roles stay in memory, decoded. Those that are dropped are in the store.
+const maxEdges = 16 << 20
+
+// keepEdge keeps a role at hand. Whoever may ask for any name could else have all roles of a
+// large repository kept.
+func (c *Client) keepEdge(key edge, loaded *targets) {
+	if c.edges[key] != nil {
+		return
+	}
+	if c.kept += len(loaded.text); c.kept > maxEdges {
+		clear(c.edges)
+		c.kept = len(loaded.text)
+	}
+	c.edges[key] = loaded
 }
 
 // keepDelegated stores a delegated role unless another process has moved on to
