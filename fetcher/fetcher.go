@@ -81,7 +81,7 @@ type Limits struct {
 	Roots       int   // root rotations followed in one Refresh: 256
 	Delegations int   // roles visited for one target: 32
 	// Wait is for how long an HTTPSource may keep a client waiting for the metadata of one Refresh, or of
-	// one search: 60 s at each mirror. Beyond 8 files and 64 KiB, each file that verifies is worth 2 s more, and 4 KiB are
+	// one search, or for all below one OneWalk: 60 s at each mirror. Beyond 8 files and 64 KiB, each file that verifies is worth 2 s more, and 4 KiB are
 	// worth 1 s: as they come if their length is signed, or else once they have verified.
 	Wait time.Duration
 }

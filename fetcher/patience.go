@@ -158,9 +158,13 @@ type allowances struct {
 
 type allowancesKey struct{}
 
-// walking bounds how long all objects of metadata that are fetched below ctx may take
-// together, at each mirror.
-func (c *Client) walking(ctx context.Context) context.Context {
+// OneWalk returns a context for several calls that share the time of Limits.Wait: a Refresh, calls of Target and
+// of Bytes, Standing and Channel that belong together. Without it each Refresh and each search has that time for
+// itself, and each document a minute.
+func (c *Client) OneWalk(ctx context.Context) context.Context {
+	if ctx.Value(allowancesKey{}) != nil {
+		return ctx
+	}
 	return context.WithValue(ctx, allowancesKey{}, &allowances{most: c.opts.Limits.Wait, at: map[string]*allowance{}})
 }
 

@@ -85,7 +85,7 @@ func (c *Client) newUpdate(ctx context.Context) *update {
 
 // refresh compares all mirrors if that is due or if the preferred one is not enough.
 func (c *Client) refresh(ctx context.Context) (*trusted, error) {
-	ctx = c.walking(ctx)
+	ctx = c.OneWalk(ctx)
 	u := c.newUpdate(ctx)
 	u.at = u.instant()
 	several := len(c.mirrors().mirrors) > 1

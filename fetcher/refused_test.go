@@ -130,7 +130,7 @@ func TestBadCopiesGiveTheWalkNoTime(t *testing.T) {
 	object := wanted{name: layout.Timestamp, role: "timestamp", limit: 4 << 10}
 	asked := s.spoil(object.name, spoilt(s.objects[object.name], 0), spoilt(s.objects[object.name], 1), spoilt(s.objects[object.name], 2))
 	c := e.over(s)
-	ctx, m := c.walking(t.Context()), c.mirrors()
+	ctx, m := c.OneWalk(t.Context()), c.mirrors()
 	walk := allowanceOf(ctx, m.mirrors[0])
 	walk.left, walk.files = 0, walkFiles
 	good := sum256(s.objects[object.name])

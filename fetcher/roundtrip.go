@@ -176,10 +176,11 @@ func (t *Transport) answer(r *http.Request) (_ *http.Response, err error) {
 	if !ok {
 		return plain(http.StatusNotFound), nil
 	}
-	if err := t.refresh(r.Context()); err != nil {
+	walk := t.client.OneWalk(r.Context())
+	if err := t.refresh(walk); err != nil {
 		return nil, err
 	}
-	target, err := t.client.Target(r.Context(), name)
+	target, err := t.client.Target(walk, name)
 	if Class(err) == "absent" {
 		return plain(http.StatusNotFound), nil
 	}

@@ -35,7 +35,7 @@ func (c *Client) Target(ctx context.Context, name string) (_ *Target, err error)
 	if err != nil {
 		return nil, err
 	}
-	found, err := c.search(c.walking(ctx), t, name)
+	found, err := c.search(c.OneWalk(ctx), t, name)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (c *Client) Metadata(ctx context.Context, role string) (_ []byte, err error
 	if !ok {
 		return nil, fmt.Errorf("role %s: %w", role, fs.ErrNotExist)
 	}
-	loaded, err := c.role(c.walking(ctx), t, d)
+	loaded, err := c.role(c.OneWalk(ctx), t, d)
 	if err != nil {
 		return nil, err
 	}

@@ -287,6 +287,39 @@ func trickled(t *testing.T, s *sim, w wire, wait time.Duration) (took time.Durat
 	return time.Since(start), err
 }
 
+// A check is a refresh, searches and documents. That each of them goes on in its own time does not help who holds it up.
+func TestTrickledCheck(t *testing.T) {
+	s := newSim(t)
+	s.delegate("targets", "documents", map[string]any{"paths": []any{"documents/*"}})
+	for i := range 3 {
+		s.add("documents", fmt.Sprint("documents/", i), pattern(1000+i))
+	}
+	s.publish("documents")
+	s.release("targets")
+	for _, parts := range []int{1, 5, 10, 15, 25} {
+		trickle := wire(func(conn net.Conn, _ string, data []byte) {
+			head(conn, len(data))
+			dribble(conn, data, len(data)/parts+1, time.Second)
+		})
+		synctest.Test(t, func(t *testing.T) {
+			src, stop := trickle.source(t, s)
+			defer stop()
+			c, start := s.endpoint().over(src), time.Now()
+			ctx := c.OneWalk(context.Background())
+			err := c.Refresh(ctx)
+			for i := 0; i < 3 && err == nil; i++ {
+				var target *Target
+				if target, err = c.Target(ctx, fmt.Sprint("documents/", i)); err == nil {
+					_, err = c.Bytes(ctx, target, 2000)
+				}
+			}
+			if took := time.Since(start); took > time.Minute || (err == nil) != (parts < 10) {
+				t.Errorf("%d parts of each file: %v after %v", parts, err, took)
+			}
+		})
+	}
+}
+
 // What nobody signed buys no time: neither padding nor the same bytes sent again.
 func TestPaddingBuysNoTime(t *testing.T) {
 	s := newSim(t)

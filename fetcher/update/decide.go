@@ -103,6 +103,7 @@ func (u *Updater) decide(ctx context.Context, want release.Want) (*decision, err
 }
 
 func (u *Updater) reach(ctx context.Context, want release.Want) (*decision, error) {
+	ctx = u.client.OneWalk(ctx)
 	if err := u.client.Refresh(ctx); err != nil {
 		return nil, err
 	}

@@ -167,10 +167,11 @@ func (u *Updater) Get(ctx context.Context, name, dest string) (*fetcher.Target, 
 		return nil, err
 	}
 	defer unlock()
-	if err := u.client.Refresh(ctx); err != nil {
+	walk := u.client.OneWalk(ctx)
+	if err := u.client.Refresh(walk); err != nil {
 		return nil, err
 	}
-	target, err := u.client.Target(ctx, name)
+	target, err := u.client.Target(walk, name)
 	if err != nil {
 		return nil, absent(err, "target %q", name)
 	}
