@@ -7,6 +7,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -378,5 +379,54 @@ func TestZipLocalHeadersThatLie(t *testing.T) {
 	}
 	if !failed {
 		t.Error("nothing was changed")
+	}
+}
+
+// folders is a zip file that holds the same folder again and again, each time with a comment as long as can be.
+type folders struct {
+	entry []byte
+	count int
+	read  int64
+}
+
+func (z *folders) size() int64 { return int64(z.count*len(z.entry)) + zipEndLength }
+
+func (z *folders) ReadAt(p []byte, at int64) (n int, err error) {
+	end := make([]byte, zipEndLength)
+	copy(end, zipEndSignature)
+	binary.LittleEndian.PutUint16(end[8:], uint16(z.count))
+	binary.LittleEndian.PutUint16(end[10:], uint16(z.count))
+	binary.LittleEndian.PutUint32(end[12:], uint32(z.size()-zipEndLength))
+	for n < len(p) && at < z.size() {
+		from := end
+		if rest := z.size() - zipEndLength - at; rest > 0 {
+			from = z.entry[at%int64(len(z.entry)):]
+		} else {
+			from = end[-rest:]
+		}
+		copied := copy(p[n:], from)
+		n, at = n+copied, at+int64(copied)
+	}
+	z.read += int64(n)
+	if n < len(p) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// The table of contents of a zip file may be as long as the file, and says little by that.
+func TestLongZipTableIsNotRead(t *testing.T) {
+	z := &folders{entry: make([]byte, zipEntryLength+2+1<<16-1), count: 5000}
+	copy(z.entry, zipEntrySignature)
+	z.entry[28] = 2
+	binary.LittleEndian.PutUint16(z.entry[32:], 1<<16-1)
+	copy(z.entry[zipEntryLength:], "d/")
+	c := &contents{spans: map[string]span{}}
+	if err := c.readZip(z, z.size()); !errors.Is(err, ErrMalformed) || z.read > 1<<20 {
+		t.Errorf("%v after %d bytes", err, z.read)
+	}
+	z.count, z.read = 50, 0
+	if err := c.readZip(z, z.size()); err != nil {
+		t.Error(err)
 	}
 }

@@ -39,6 +39,9 @@ func (c *contents) readZip(f io.ReaderAt, size int64) error {
 	if length > size || offset > size-length {
 		return refuse("its table of contents does not lie in the file")
 	}
+	if length > maxIndexBytes {
+		return refuse("more than %d bytes of headers", maxIndexBytes)
+	}
 	r := bufio.NewReader(io.NewSectionReader(f, offset, length))
 	for range count {
 		if err := c.zipEntry(r, size); err != nil {
