@@ -35,7 +35,7 @@ func (s *HTTPSource) newClient() *http.Client {
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    4,
 		IdleConnTimeout:        60 * time.Second,
-		ReadBufferSize:         2 << 10, // an answer's headers; what is longer than this is read past it
+		ReadBufferSize:         1 << 10, // an answer's headers; what is longer than this is read past it
 		WriteBufferSize:        1 << 10, // a request
 	}
 	if s.socket != "" {
