@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -93,12 +94,16 @@ func TestServeTalksToFewAtATime(t *testing.T) {
 			t.Errorf("%d at a time", n)
 		}
 		close(held)
+		var all sync.WaitGroup
 		for _, conn := range conns {
-			if !answered(conn) {
-				t.Error("no answer")
-			}
-			conn.Close()
+			all.Go(func() {
+				defer conn.Close()
+				if !answered(conn) {
+					t.Error("no answer")
+				}
+			})
 		}
+		all.Wait()
 	})
 }
 
