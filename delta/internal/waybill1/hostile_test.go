@@ -74,7 +74,7 @@ func TestHostile(t *testing.T) {
 	plain := sample{base: text(1, 3000), result: text(2, 3000), covers: []Cover{{10, 20, 1000}}}
 	program := sample{base: elf(0), result: elf(64), covers: []Cover{{0, 0, 0x5000}}, regions: true}
 	signed := sample{base: macho(1), result: macho(2), regions: true}
-	packed := sample{base: gz(t, text(1, 3000)), result: gz(t, text(2, 3000)), baseView: true, resultView: true}
+	packed := sample{base: gz(t, text(1, 3000)), result: gz(t, text(2, 3000)), covers: []Cover{{53, 60, 2000}}, baseView: true, resultView: true}
 	page := uint32(executableHashes(t, signed.result))
 	head := func(s sample) Header { h, _, _ := s.sides(t); return h }
 	header := func(s sample, change func(h *Header)) func() []byte {
@@ -175,9 +175,8 @@ func TestHostile(t *testing.T) {
 		{"cover with a number of 50 bits", plain, func() []byte {
 			return coded(head(plain), func(c *entropy.Coder) {
 				coverCount(1)(c)
-				f := entropy.NewFlags(1, 1, 1, 1)
 				for range 200 {
-					f.Code(c, 1, 0, 0, 0, 0)
+					c.Bits(1<<16-1, 16)
 				}
 			})
 		}},
