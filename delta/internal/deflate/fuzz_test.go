@@ -53,7 +53,7 @@ func FuzzRoundTrip(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := rebuilt(whole(t, v), 1+len(file)/3)
+		got, err := rebuilt(whole(t, v), len(file), 1+len(file)/3)
 		if err != nil || !bytes.Equal(got, file) {
 			t.Fatalf("%d bytes of %d: %v", len(got), len(file), err)
 		}
@@ -71,7 +71,7 @@ func FuzzWriter(f *testing.F) {
 	f.Add(view)
 	f.Fuzz(func(t *testing.T, view []byte) {
 		n := new(counter)
-		w := NewWriter(n)
+		w := NewWriter(n, int64(len(view)))
 		_, err := w.Write(view)
 		if closed := w.Close(); err == nil && closed != nil && !errors.Is(closed, ErrCorrupt) || err != nil && !errors.Is(err, ErrCorrupt) {
 			t.Fatal(err, closed)
@@ -126,7 +126,7 @@ func TestHostileViews(t *testing.T) {
 	} {
 		p := bytes.Clone(view)
 		change(p)
-		if got, err := rebuilt(p, len(p)); !errors.Is(err, ErrCorrupt) {
+		if got, err := rebuilt(p, len(p), len(p)); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %d bytes, %v", name, len(got), err)
 		}
 	}
@@ -157,7 +157,7 @@ func TestHostileCorrections(t *testing.T) {
 		"distance too far":        with(nil, []byte{0, 1, 0, 128}),
 		"token behind the end":    with(nil, []byte{0xff, 0xff, 3, 0}),
 	} {
-		e := newEncoder(io.Discard)
+		e := newEncoder(io.Discard, maxOffset)
 		err := e.reset(newRecipe(Zlib, 6), fix, int64(len(contents)))
 		if err == nil {
 			err = e.write(contents)

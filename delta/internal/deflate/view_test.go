@@ -35,9 +35,9 @@ func whole(t testing.TB, v *View) []byte {
 	return p
 }
 
-func rebuilt(view []byte, piece int) ([]byte, error) {
+func rebuilt(view []byte, length, piece int) ([]byte, error) {
 	var b bytes.Buffer
-	w := NewWriter(&b)
+	w := NewWriter(&b, int64(length))
 	for len(view) > 0 {
 		n := min(piece, len(view))
 		if _, err := w.Write(view[:n]); err != nil {
@@ -91,7 +91,7 @@ func archive(t testing.TB, before string, contents []byte) []byte {
 
 func encode(r recipe, contents []byte) []byte {
 	var b bytes.Buffer
-	e := newEncoder(&b)
+	e := newEncoder(&b, maxOffset)
 	_ = e.reset(r, nil, int64(len(contents)))
 	_ = e.write(contents)
 	return b.Bytes()
@@ -140,15 +140,15 @@ func TestFilesComeBack(t *testing.T) {
 				t.Errorf("%d streams, want %d", v.Streams(), want)
 			}
 			for _, piece := range []int{1, 1000, len(view)} {
-				got, err := rebuilt(view, piece)
+				got, err := rebuilt(view, len(file), piece)
 				if err != nil || !bytes.Equal(got, file) {
 					t.Fatalf("pieces of %d: %d bytes of %d, %v", piece, len(got), len(file), err)
 				}
 			}
-			if _, err := rebuilt(view[:len(view)-1], 1000); !errors.Is(err, ErrCorrupt) {
+			if _, err := rebuilt(view[:len(view)-1], len(file), 1000); !errors.Is(err, ErrCorrupt) {
 				t.Errorf("cut: %v", err)
 			}
-			if _, err := rebuilt(append(view, 0), 1000); !errors.Is(err, ErrCorrupt) {
+			if _, err := rebuilt(append(view, 0), len(file), 1000); !errors.Is(err, ErrCorrupt) {
 				t.Errorf("with a byte too many: %v", err)
 			}
 		})

@@ -10,11 +10,12 @@ import (
 
 // A Writer takes the bytes of a described view, in order, and writes the file. It
 // holds the table, the corrections of one stream, and an encoder; what it does is
-// bounded by what is written to it. After an error it takes nothing more.
+// bounded by what is written to it and the file's length. After an error it takes nothing more.
 type Writer struct {
-	dst  io.Writer
-	step func(p []byte) (n int, err error) // takes some of p; 0 asks for the rest of buf
-	err  error
+	dst    io.Writer
+	length int64
+	step   func(p []byte) (n int, err error) // takes some of p; 0 asks for the rest of buf
+	err    error
 
 	buf     []byte // what a step needs as a whole, as far as it came
 	need    int
@@ -30,9 +31,10 @@ type Writer struct {
 	scratch []byte
 }
 
-// NewWriter returns a Writer that writes to w.
-func NewWriter(w io.Writer) *Writer {
-	x := &Writer{dst: w}
+// NewWriter returns a Writer that writes to w. The length of the file bounds the
+// work that its streams may take; it is not checked otherwise.
+func NewWriter(w io.Writer, length int64) *Writer {
+	x := &Writer{dst: w, length: length}
 	x.collect(headSize, x.head)
 	return x
 }
@@ -119,7 +121,7 @@ func (w *Writer) recipes(p []byte) error {
 	if !parseRecipes(p, w.streams) {
 		return ErrCorrupt
 	}
-	w.encoder = newEncoder(w.dst)
+	w.encoder = newEncoder(w.dst, w.length)
 	w.dir = directory{streams: w.streams, back: true}
 	return w.raw(w.streams[0].offset)
 }

@@ -90,7 +90,7 @@ type resultFile struct {
 
 func newResultFile(w io.Writer, length int64) *resultFile {
 	out := &limited{w, length}
-	return &resultFile{deflate.NewWriter(out), out}
+	return &resultFile{deflate.NewWriter(out, length), out}
 }
 
 func (f *resultFile) Write(p []byte) (int, error) {
