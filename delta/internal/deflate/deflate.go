@@ -86,6 +86,8 @@ var (
 	ErrNone = errors.New("no deflate streams")
 	// ErrCorrupt reports bytes that are not a described view.
 	ErrCorrupt = errors.New("corrupt view")
+	// ErrWork reports that more was read from a View than its Limit allows.
+	ErrWork = errors.New("view inflated too often")
 
 	errStream = errors.New("not a deflate stream")
 )

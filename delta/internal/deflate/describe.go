@@ -19,7 +19,7 @@ import (
 // a Writer makes the same bytes. That is tried out; streams without a recipe stay
 // raw. It uses all cores; the result does not depend on how many there are.
 func Describe(ctx context.Context, r io.ReaderAt, size int64) (*View, error) {
-	v, err := scanned(ctx, r, size)
+	v, err := scanned(ctx, during{ctx, r}, size)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,21 @@ func Describe(ctx context.Context, r io.ReaderAt, size int64) (*View, error) {
 	}
 	v.keepAffordable(work)
 	v.keepDescribed()
+	v.r = r
 	return v, v.arrange()
+}
+
+// during reads as long as ctx lasts, so that one long stream does not outlast it.
+type during struct {
+	ctx context.Context
+	r   io.ReaderAt
+}
+
+func (d during) ReadAt(p []byte, off int64) (int, error) {
+	if err := d.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return d.r.ReadAt(p, off)
 }
 
 // describe finds recipes, and tells what each stream takes.

@@ -391,3 +391,22 @@ func TestEncodingWork(t *testing.T) {
 		t.Fatalf("%d bytes from a patch of %d: %v", len(got), len(patch), err)
 	}
 }
+
+// TestInflationWork: nor that it inflates all the time what is short in the file.
+func TestInflationWork(t *testing.T) {
+	const n, size = 2000, 14 << 20
+	s := sample{base: gz(t, make([]byte, size)), result: make([]byte, 4*n), baseView: true}
+	for i := range uint32(n) {
+		s.covers = append(s.covers, Cover{4 * i, i * 6_300_021 % size, 1})
+	}
+	h, patch := s.header(), s.patch(t)
+	base := &counted{ReaderAt: bytes.NewReader(s.base)}
+	err := Apply(context.Background(), base, h.BaseLength, h.ResultLength, bytes.NewReader(patch), int64(len(patch)), io.Discard)
+	if !errors.Is(err, ErrWork) {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes of patch, %d read of %d", len(patch), base.n, len(s.base))
+	if base.n > readFree {
+		t.Error("it read too much rather than inflate too much")
+	}
+}
