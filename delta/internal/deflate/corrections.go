@@ -157,6 +157,10 @@ func (w *blockWriter) load(header []byte, bits int, tokens []token) bool {
 	if err != nil || b.at() != int64(bits) {
 		return false
 	}
+	literals, distances := tally(lengths[:nLiteral]), tally(lengths[nLiteral:nLiteral+nDist])
+	if !acceptable(&literals, nLiteral, false) || !acceptable(&distances, nDist, true) {
+		return false
+	}
 	w.literal.length, w.dist.length = [literalCodes + 2]uint8{}, [literalCodes + 2]uint8{}
 	copy(w.literal.length[:], lengths[:nLiteral])
 	copy(w.dist.length[:], lengths[nLiteral:nLiteral+nDist])

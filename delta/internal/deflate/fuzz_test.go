@@ -132,6 +132,23 @@ func TestHostileViews(t *testing.T) {
 	}
 }
 
+// overlapping is a header, behind its length in bits, that gives 258 codes one bit.
+func overlapping() []byte {
+	w := newBlockWriter()
+	w.put(14<<10, 14)
+	for i := range 18 {
+		w.put(map[uint8]uint64{1: 1, 16: 1}[lengthOrder[i]], 3)
+	}
+	w.put(0, 1)
+	for range 42 {
+		w.put(7, 3) // six times the length before
+	}
+	w.put(5, 3)
+	bits := uint64(len(w.out)*8) + uint64(w.n)
+	w.align()
+	return append(binary.AppendUvarint(nil, bits), w.out...)
+}
+
 // TestHostileCorrections writes streams with corrections that say what cannot be.
 func TestHostileCorrections(t *testing.T) {
 	contents := mixed()[:9000]
@@ -150,6 +167,7 @@ func TestHostileCorrections(t *testing.T) {
 		"header not there":        with([]byte{0, 7, 1, 100}, nil),
 		"header too long":         with([]byte{0, 7, 1, 0xff, 0xff, 3}, nil),
 		"header that is none":     with([]byte{0, 7, 1, 16, 255, 255}, nil),
+		"codes that overlap":      with(append([]byte{0, 3, 1}, overlapping()...), nil),
 		"blocks behind the last":  with([]byte{50, 6, 1}, nil),
 		"token without a kind":    with(nil, []byte{0}),
 		"token of a kind unknown": with(nil, []byte{0, 4}),
