@@ -29,7 +29,8 @@ type matcher struct {
 	inserted   int // positions before it are in the chains, or left out of them
 	final      bool
 	effort     effort
-	hash       hash
+	hash       *hash
+	hashes     [families][2]*hash // below level 6 and from there on
 	recipe     recipe
 	ready      bool // carried holds the match at pos
 	carried    token
@@ -57,12 +58,20 @@ func (m *matcher) spent() bool { return m.work > m.most }
 // reset starts a stream.
 func (m *matcher) reset(r recipe) {
 	if r != m.recipe {
-		m.hash.set(r.family(), r.level())
-		m.recipe, m.effort = r, efforts[r.level()]
+		m.recipe, m.effort, m.hash = r, efforts[r.level()], m.hashOf(r)
 	}
 	m.pos = m.end
 	m.start, m.inserted = m.pos, m.pos
 	m.final, m.ready = false, false
+}
+
+// hashOf makes each hash once: streams may be shorter than that takes.
+func (m *matcher) hashOf(r recipe) *hash {
+	h := &m.hashes[r.family()][r.level()/6]
+	if *h == nil {
+		*h = newHash(r.family(), r.level())
+	}
+	return *h
 }
 
 // space returns room for contents: half of the window, if pos keeps up.

@@ -130,6 +130,25 @@ func TestWorkIsExact(t *testing.T) {
 	}
 }
 
+// TestHashesAreMadeOnce: streams of a byte may take turns in their recipes.
+func TestHashesAreMadeOnce(t *testing.T) {
+	m, recipes := newMatcher(0), candidates()
+	turn := func() {
+		for _, r := range recipes {
+			m.reset(r)
+		}
+	}
+	turn()
+	if n := testing.AllocsPerRun(10, turn); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+	for _, r := range recipes {
+		if m.reset(r); *m.hash != *newHash(r.family(), r.level()) {
+			t.Errorf("%v has another hash", r)
+		}
+	}
+}
+
 // TestHonestWork: files that exist take less than a fourth of what they may.
 func TestHonestWork(t *testing.T) {
 	const n = 2 << 20
