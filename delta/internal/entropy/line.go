@@ -133,8 +133,8 @@ func (s *nibbles) code(c *Coder, v int, l0, l1, l2 *line) int {
 		c.push(uint32(from<<1), uint32(size<<1))
 	}
 	f1, f2 := l1.part(v), l2.part(v)
-	b.second += uint16(((int64(size)-f1)>>63&0xffff - int64(b.second)) >> 6)
-	b.third += uint16(((int64(size)-f2)>>63&0xffff - int64(b.third)) >> 6)
+	b.second += uint16(((int64(size)-f1)>>63&0xffff - int64(b.second)) >> 5)
+	b.third += uint16(((int64(size)-f2)>>63&0xffff - int64(b.third)) >> 5)
 	l0.adapt(p0, v)
 	l1.adapt(p1, v)
 	l2.adapt(p2, v)

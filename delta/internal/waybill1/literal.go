@@ -21,7 +21,7 @@ type literals struct {
 
 const (
 	matchMinimum = 5
-	matchSure    = 3
+	matchSure    = 2
 	headBits     = 15
 )
 
