@@ -48,6 +48,16 @@ var (
 	ErrMemory = errors.New("patch needs more memory than allowed")
 )
 
+// A ResultError is an ErrResultMismatch: Got is the SHA-256 of what was written.
+type ResultError struct{ Got, Want [sha256.Size]byte }
+
+func (e *ResultError) Error() string {
+	return fmt.Sprintf("%v: got %x, want %x", ErrResultMismatch, e.Got, e.Want)
+}
+
+// Unwrap returns ErrResultMismatch.
+func (e *ResultError) Unwrap() error { return ErrResultMismatch }
+
 // DefaultMemory is the working memory in bytes that a zero Limits allows.
 const DefaultMemory = 64 << 20
 
@@ -124,7 +134,7 @@ func applyTo(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Wri
 		return fmt.Errorf("apply %s patch: %w", info.Format, err)
 	}
 	if got := hash.Sum(nil); !bytes.Equal(got, info.ResultSHA256[:]) {
-		return fmt.Errorf("%w: got %x, want %x", ErrResultMismatch, got, info.ResultSHA256)
+		return &ResultError{Got: [sha256.Size]byte(got), Want: info.ResultSHA256}
 	}
 	return nil
 }

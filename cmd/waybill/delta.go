@@ -183,23 +183,18 @@ func (a *app) deltaApply(ctx context.Context, from, patchPath, out string, baseS
 func (a *app) writeResult(ctx context.Context, info delta.Info, base, patch io.ReaderAt, out string, verify bool) ([]byte, error) {
 	bar := cli.NewProgress(a.stderr, out, info.ResultLength)
 	defer bar.Finish()
-	made := sha256.New()
+	made := info.ResultSHA256
 	err := writeOutput(out, func(w io.Writer) error {
-		w = &reported{w, bar}
-		if verify {
-			return delta.Apply(ctx, info, base, patch, w, nil)
-		}
-		err := delta.Apply(ctx, info, base, patch, io.MultiWriter(w, made), nil)
-		claim := bytes.TrimRight(info.ResultSHA256[:], "\x00")
-		if errors.Is(err, delta.ErrResultMismatch) && bytes.HasPrefix(made.Sum(nil), claim) {
-			return nil
+		err := delta.Apply(ctx, info, base, patch, &reported{w, bar}, nil)
+		if other := (*delta.ResultError)(nil); !verify && errors.As(err, &other) {
+			made = other.Got
+			if bytes.HasPrefix(made[:], bytes.TrimRight(info.ResultSHA256[:], "\x00")) {
+				return nil
+			}
 		}
 		return err
 	})
-	if verify {
-		return info.ResultSHA256[:], err
-	}
-	return made.Sum(nil), err
+	return made[:], err
 }
 
 // reported shows what is written.

@@ -93,7 +93,7 @@ func makePatch(ctx context.Context, format string, base, result io.ReaderAt, bas
 	case delta.VCDIFF:
 		patch, err = encodeVCDIFF(timed, p.base, p.result, vcdiffDefaults())
 	default:
-		patch, err = p.waybill1(timed, opts.Level)
+		patch, err = p.waybill1(timed, opts)
 	}
 	if timed.Err() != nil {
 		return nil, context.Cause(timed)

@@ -12,7 +12,7 @@ import (
 type Options struct {
 	Budget Budget
 	Level  Level
-	Logger *slog.Logger // told which engine was left out and why; nil is silent
+	Logger *slog.Logger // told which way was left out and why; nil is silent
 
 	// Progress, if not nil, is told how much of the work is done: the bytes of
 	// the result that were matched, then those that the proof has made again.

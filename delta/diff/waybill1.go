@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/waybill-project/waybill/delta/diff/internal/cover"
 	"github.com/waybill-project/waybill/delta/diff/internal/suffix"
@@ -32,9 +33,9 @@ func waybill1Memory(level Level, baseLen, resultLen int64) int64 {
 const fixedMemory = 48 << 20
 
 // waybill1 makes a patch in the project's own format.
-func (p pair) waybill1(ctx context.Context, level Level) ([]byte, error) {
-	w := p.plainly(level)
-	seen, err := p.views(ctx, w)
+func (p pair) waybill1(ctx context.Context, opts *Options) ([]byte, error) {
+	w := p.plainly(opts.Level)
+	seen, err := p.views(ctx, w, opts.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -78,39 +79,52 @@ func (p pair) plainly(level Level) *writing {
 }
 
 // views is plain with the deflate streams of base and result inflated; nil if
-// the result has none that could be made again.
-func (p pair) views(ctx context.Context, plain *writing) (*writing, error) {
+// the result has none that could be made again, or if memory does not suffice.
+func (p pair) views(ctx context.Context, plain *writing, log *slog.Logger) (*writing, error) {
 	result, err := deflate.Describe(ctx, bytes.NewReader(p.result), int64(len(p.result)))
-	if errors.Is(err, deflate.ErrNone) {
+	if errors.Is(err, deflate.ErrNone) || err == nil && result.Size() > waybill1.MaxView(int64(len(p.result))) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if result.Size() > waybill1.MaxView(int64(len(p.result))) {
+	base, err := deflate.Open(bytes.NewReader(p.base), int64(len(p.base)))
+	if errors.Is(err, deflate.ErrNone) || err == nil && base.Size() > waybill1.MaxLength {
+		base, err = nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := p.limit.admit("the contents of an archive", p.viewsMemory(plain.level, base, result)); err != nil {
+		if log != nil {
+			log.InfoContext(ctx, "archives compared as plain bytes", "reason", err)
+		}
 		return nil, nil
 	}
 	w := new(*plain)
-	if w.result, err = p.whole(result); err != nil {
-		return nil, err
-	}
 	w.header.Views, w.header.ViewLength = waybill1.ResultView, result.Size()
-	base, err := deflate.Open(bytes.NewReader(p.base), int64(len(p.base)))
-	if errors.Is(err, deflate.ErrNone) || err == nil && base.Size() > waybill1.MaxLength {
-		return w, nil
-	}
-	if err != nil {
-		return nil, err
+	if w.result, err = whole(result); err != nil || base == nil {
+		return w, err
 	}
 	w.header.Views |= waybill1.BaseView
-	w.base, err = p.whole(base)
+	w.base, err = whole(base)
 	return w, err
 }
 
-func (p pair) whole(v *deflate.View) ([]byte, error) {
-	if err := p.limit.admit("the contents of an archive", waybill1Memory(Default, v.Size(), v.Size())); err != nil {
-		return nil, err
+// viewsMemory is the need for views, next to the files; base may be nil.
+func (p pair) viewsMemory(level Level, base, result *deflate.View) int64 {
+	baseLen := int64(len(p.base))
+	if base != nil {
+		baseLen = base.Size()
 	}
+	n := waybill1Memory(level, baseLen, result.Size())
+	if n < 0 {
+		return n
+	}
+	return n + int64(len(p.base)) + int64(len(p.result))
+}
+
+func whole(v *deflate.View) ([]byte, error) {
 	data := make([]byte, v.Size())
 	if _, err := v.ReadAt(data, 0); err != nil && err != io.EOF {
 		return nil, fmt.Errorf("read contents: %w", err)

@@ -8,8 +8,10 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,6 +139,34 @@ func TestMakeWaybill1Budget(t *testing.T) {
 		err := diff.Make(context.Background(), delta.Waybill1, bytes.NewReader(old), bytes.NewReader(new), int64(len(old)), int64(len(new)), &out, &diff.Options{Budget: c.budget})
 		if !errors.Is(err, c.want) || err != nil && out.Len() > 0 {
 			t.Errorf("%s: %v, %d bytes", name, err, out.Len())
+		}
+	}
+}
+
+// TestMakeWaybill1ContentsOverBudget: archives whose contents are over the budget
+// are compared as plain bytes, which need less, and the log says so.
+func TestMakeWaybill1ContentsOverBudget(t *testing.T) {
+	text := repeat([]byte("All the king's horses and all the king's men. "), 2<<20)
+	old, new := zipped(text, noise(1, 90<<10)), zipped(noise(1, 90<<10), text)
+	for name, c := range map[string]struct {
+		old, new []byte
+		memory   int64
+		views    byte
+	}{
+		"both fit":            {old, new, 100 << 20, 3},
+		"neither fits":        {old, new, 50 << 20, 0},
+		"the result does not": {text, new, 65 << 20, 0},
+		"the base does not":   {old, zipped([]byte("Humpty Dumpty sat on a wall")), 50 << 20, 0},
+		"the result fits":     {text, new, 80 << 20, 2},
+	} {
+		var log strings.Builder
+		opts := &diff.Options{Budget: diff.Budget{Memory: c.memory}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		patch := mustMakeFormat(t, delta.Waybill1, c.old, c.new, opts)
+		if err := applyFormat(delta.Waybill1, c.old, c.new, patch); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if patch[4] != c.views || strings.Contains(log.String(), "archive") != (c.views == 0) {
+			t.Errorf("%s: views %b, logged %q", name, patch[4], &log)
 		}
 	}
 }

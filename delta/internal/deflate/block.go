@@ -18,6 +18,9 @@ type blockWriter struct {
 	distances            [distanceCodes]uint32
 	orders               [orderCodes]uint32
 	runs                 []run
+
+	headerBits  bitReader // of a header that is given
+	headerCodes decoder
 }
 
 // A run is a symbol of the code lengths' code with its extra bits.

@@ -148,14 +148,17 @@ func (c *corrections) replace(predicted token, literal byte) (t token, ok bool) 
 // load takes the codes of a header that is given, and reports whether it is one
 // and has a code for each of the tokens.
 func (w *blockWriter) load(header []byte, bits int, tokens []token) bool {
-	var b bitReader
-	var scratch decoder
+	b := &w.headerBits
 	var lengths [288 + 32]uint8
 	if b.seek(bytes.NewReader(header), 0, int64(len(header))) != nil {
 		return false
 	}
-	nLiteral, nDist, err := readLengths(&b, &scratch, &lengths)
+	nLiteral, nDist, err := readLengths(b, &w.headerCodes, &lengths)
 	if err != nil || b.at() != int64(bits) {
+		return false
+	}
+	literals, distances := tally(lengths[:nLiteral]), tally(lengths[nLiteral:nLiteral+nDist])
+	if !acceptable(&literals, nLiteral, false) || !acceptable(&distances, nDist, true) {
 		return false
 	}
 	w.literal.length, w.dist.length = [literalCodes + 2]uint8{}, [literalCodes + 2]uint8{}

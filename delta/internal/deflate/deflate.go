@@ -8,8 +8,9 @@
 //
 // What Open makes of a file and what a Writer makes of a view is frozen: patches
 // that exist depend on every byte. It is integer arithmetic in a fixed order, in
-// bounded memory, in time linear in the file and its contents. What Describe
-// finds may get better over time.
+// bounded memory, in time linear in the file and its contents: a Writer counts the
+// work of its encoder and refuses a view that takes more than its file may. What
+// Describe finds may get better over time.
 //
 // # The layout of a view
 //
@@ -69,7 +70,15 @@ const (
 	inflationFactor   = 32 // contents of a file, all streams together, relative to its size
 	inflationFree     = 16 << 20
 	checkpointSpacing = 1 << 20
-	maxCheckpoints    = 128
+
+	// The work of an encoder is the candidates for matches that it looks at. One
+	// that is compared counts as compareWork more, and one for each compareBytes.
+	workFactor   = 1 << 10 // for each byte of the file
+	workFree     = 1 << 17 // bytes that come on top
+	compareWork  = 8
+	compareBytes = 16
+
+	maxCheckpoints = 128
 )
 
 var (
@@ -77,6 +86,8 @@ var (
 	ErrNone = errors.New("no deflate streams")
 	// ErrCorrupt reports bytes that are not a described view.
 	ErrCorrupt = errors.New("corrupt view")
+	// ErrWork reports that more was read from a View than its Limit allows.
+	ErrWork = errors.New("view inflated too often")
 
 	errStream = errors.New("not a deflate stream")
 )

@@ -4,6 +4,7 @@ package deflate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -18,25 +19,43 @@ import (
 // a Writer makes the same bytes. That is tried out; streams without a recipe stay
 // raw. It uses all cores; the result does not depend on how many there are.
 func Describe(ctx context.Context, r io.ReaderAt, size int64) (*View, error) {
-	v, err := scanned(ctx, r, size)
+	v, err := scanned(ctx, during{ctx, r}, size)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.describe(ctx); err != nil {
+	work, err := v.describe(ctx)
+	if err != nil {
 		return nil, err
 	}
+	v.keepAffordable(work)
 	v.keepDescribed()
+	v.r = r
 	return v, v.arrange()
 }
 
-func (v *View) describe(ctx context.Context) error {
+// during reads as long as ctx lasts, so that one long stream does not outlast it.
+type during struct {
+	ctx context.Context
+	r   io.ReaderAt
+}
+
+func (d during) ReadAt(p []byte, off int64) (int, error) {
+	if err := d.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return d.r.ReadAt(p, off)
+}
+
+// describe finds recipes, and tells what each stream takes.
+func (v *View) describe(ctx context.Context) (work []int64, err error) {
 	workers := min(runtime.GOMAXPROCS(0), len(v.streams))
 	errs := make([]error, workers)
+	work = make([]int64, len(v.streams))
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for k := range workers {
 		wg.Go(func() {
-			d := newDescriber(v.r)
+			d := newDescriber(v.r, v.fileSize)
 			for errs[k] == nil {
 				i := int(next.Add(1)) - 1
 				if i >= len(v.streams) {
@@ -44,12 +63,31 @@ func (v *View) describe(ctx context.Context) error {
 				}
 				if errs[k] = ctx.Err(); errs[k] == nil {
 					errs[k] = d.describe(&v.streams[i])
+					work[i] = d.encoder.m.work
 				}
 			}
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	return work, errors.Join(errs...)
+}
+
+// keepAffordable takes the recipes away from those streams that take most, as long
+// as all together take more than a reader may do.
+func (v *View) keepAffordable(work []int64) {
+	left := mostWork(v.fileSize)
+	var order []int
+	for i, s := range v.streams {
+		if s.recipe != 0 {
+			order = append(order, i)
+			left -= work[i]
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(work[b], work[a]) })
+	for ; left < 0; order = order[1:] {
+		left += work[order[0]]
+		v.streams[order[0]].recipe = 0
+	}
 }
 
 // keepDescribed drops the streams that no recipe was found for, with their
@@ -81,9 +119,9 @@ type describer struct {
 	same     sameWriter
 }
 
-func newDescriber(r io.ReaderAt) *describer {
+func newDescriber(r io.ReaderAt, size int64) *describer {
 	d := &describer{r: r, contents: newInflater()}
-	d.encoder = newEncoder(&d.same)
+	d.encoder = newEncoder(&d.same, size)
 	d.record = newRecorder(r, d.contents, d.encoder)
 	d.same.r = r
 	d.same.buf = make([]byte, 1<<16)
@@ -184,6 +222,7 @@ func (d *describer) reproduces(s *stream, r recipe, fix []byte) (bool, error) {
 	if err := d.contents.reset(d.r, s.offset, s.end()); err != nil {
 		return false, err
 	}
+	d.encoder.m.work = 0
 	err := d.encoder.reset(r, fix, s.length)
 	for err == nil && !d.encoder.done {
 		var p []byte

@@ -31,8 +31,9 @@ type block struct {
 	full     bool // the encoder ends the block here
 }
 
-func newEncoder(dst io.Writer) *encoder {
-	return &encoder{m: newMatcher(), w: newBlockWriter(), dst: dst}
+// newEncoder is for the streams of a file of so many bytes.
+func newEncoder(dst io.Writer, file int64) *encoder {
+	return &encoder{m: newMatcher(file), w: newBlockWriter(), dst: dst}
 }
 
 // reset starts a stream with so many bytes of contents.
@@ -73,7 +74,7 @@ func (e *encoder) finish() error {
 	if err := e.encode(); err != nil {
 		return err
 	}
-	if !e.done || !e.fix.used() {
+	if !e.done || !e.fix.used() || e.m.spent() {
 		return ErrCorrupt
 	}
 	e.w.align()
@@ -125,6 +126,9 @@ func (e *encoder) fill() (complete bool, err error) {
 		if e.plan.given && len(e.list) == e.plan.n {
 			return true, nil
 		}
+		if m.spent() {
+			return false, ErrCorrupt
+		}
 		predicted := m.predict()
 		t := predicted
 		if e.fix.tokens--; e.fix.tokens < 0 {
@@ -154,6 +158,9 @@ func (e *encoder) missing(have int) error {
 
 func (e *encoder) fillStored() (complete bool, err error) {
 	for e.size < e.plan.n && e.m.able() {
+		if e.m.spent() {
+			return false, ErrCorrupt
+		}
 		t := e.m.predict()
 		if left := e.plan.n - e.size; t.size() > left {
 			e.m.ready = false

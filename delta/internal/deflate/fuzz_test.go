@@ -53,7 +53,7 @@ func FuzzRoundTrip(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := rebuilt(whole(t, v), 1+len(file)/3)
+		got, err := rebuilt(whole(t, v), len(file), 1+len(file)/3)
 		if err != nil || !bytes.Equal(got, file) {
 			t.Fatalf("%d bytes of %d: %v", len(got), len(file), err)
 		}
@@ -71,7 +71,7 @@ func FuzzWriter(f *testing.F) {
 	f.Add(view)
 	f.Fuzz(func(t *testing.T, view []byte) {
 		n := new(counter)
-		w := NewWriter(n)
+		w := NewWriter(n, int64(len(view)))
 		_, err := w.Write(view)
 		if closed := w.Close(); err == nil && closed != nil && !errors.Is(closed, ErrCorrupt) || err != nil && !errors.Is(err, ErrCorrupt) {
 			t.Fatal(err, closed)
@@ -126,10 +126,27 @@ func TestHostileViews(t *testing.T) {
 	} {
 		p := bytes.Clone(view)
 		change(p)
-		if got, err := rebuilt(p, len(p)); !errors.Is(err, ErrCorrupt) {
+		if got, err := rebuilt(p, len(p), len(p)); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %d bytes, %v", name, len(got), err)
 		}
 	}
+}
+
+// overlapping is a header, behind its length in bits, that gives 258 codes one bit.
+func overlapping() []byte {
+	w := newBlockWriter()
+	w.put(14<<10, 14)
+	for i := range 18 {
+		w.put(map[uint8]uint64{1: 1, 16: 1}[lengthOrder[i]], 3)
+	}
+	w.put(0, 1)
+	for range 42 {
+		w.put(7, 3) // six times the length before
+	}
+	w.put(5, 3)
+	bits := uint64(len(w.out)*8) + uint64(w.n)
+	w.align()
+	return append(binary.AppendUvarint(nil, bits), w.out...)
 }
 
 // TestHostileCorrections writes streams with corrections that say what cannot be.
@@ -150,6 +167,7 @@ func TestHostileCorrections(t *testing.T) {
 		"header not there":        with([]byte{0, 7, 1, 100}, nil),
 		"header too long":         with([]byte{0, 7, 1, 0xff, 0xff, 3}, nil),
 		"header that is none":     with([]byte{0, 7, 1, 16, 255, 255}, nil),
+		"codes that overlap":      with(append([]byte{0, 3, 1}, overlapping()...), nil),
 		"blocks behind the last":  with([]byte{50, 6, 1}, nil),
 		"token without a kind":    with(nil, []byte{0}),
 		"token of a kind unknown": with(nil, []byte{0, 4}),
@@ -157,7 +175,7 @@ func TestHostileCorrections(t *testing.T) {
 		"distance too far":        with(nil, []byte{0, 1, 0, 128}),
 		"token behind the end":    with(nil, []byte{0xff, 0xff, 3, 0}),
 	} {
-		e := newEncoder(io.Discard)
+		e := newEncoder(io.Discard, maxOffset)
 		err := e.reset(newRecipe(Zlib, 6), fix, int64(len(contents)))
 		if err == nil {
 			err = e.write(contents)

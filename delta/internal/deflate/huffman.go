@@ -46,10 +46,7 @@ func (e decoder) lookup(acc uint64) uint32 {
 // one bit, and, if none is allowed, no code at all.
 func (e *decoder) build(lengths []uint8, meaning []uint32, tableBits uint, none bool) bool {
 	e.tableBits = tableBits
-	var count [16]int
-	for _, n := range lengths {
-		count[n]++
-	}
+	count := tally(lengths)
 	if !acceptable(&count, len(lengths), none) {
 		return false
 	}
@@ -67,6 +64,14 @@ func (e *decoder) build(lengths []uint8, meaning []uint32, tableBits uint, none 
 		}
 	}
 	return true
+}
+
+// tally is how many codes there are of each length.
+func tally(lengths []uint8) (count [16]int) {
+	for _, n := range lengths {
+		count[n]++
+	}
+	return count
 }
 
 func acceptable(count *[16]int, symbols int, none bool) bool {

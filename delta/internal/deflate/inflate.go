@@ -20,8 +20,9 @@ const (
 // not match, zero bits where nothing is said.
 type inflater struct {
 	bits    bitReader
-	literal decoder
-	dist    decoder
+	codes   *codes // of the block: own or fixed
+	own     codes
+	fixed   codes // made once: a stream may have a block for each ten bits
 	lengths [288 + 32]uint8
 
 	out      []byte // a window, and what is new
@@ -38,6 +39,9 @@ type inflater struct {
 	tokens    []token
 	plain     int // of the tokens, those before the first stored block
 }
+
+// codes are those of literals and lengths, and of distances.
+type codes struct{ literal, dist decoder }
 
 // A token is a literal (its byte) or a match (distance<<16 | length-3).
 type token uint32
@@ -111,8 +115,7 @@ func (d *inflater) open() error {
 	case typeStored:
 		return d.openStored()
 	case typeFixed:
-		d.literal.build(fixedLengths[:], literalMeaning[:], literalBits, false)
-		d.dist.build(fixedDistances[:], distanceMeaning[:], distanceBits, false)
+		d.openFixed()
 		return nil
 	case typeDynamic:
 		return d.openDynamic()
@@ -137,13 +140,22 @@ func (d *inflater) openStored() error {
 	return nil
 }
 
+func (d *inflater) openFixed() {
+	if d.codes = &d.fixed; d.fixed.literal.entries == nil {
+		d.fixed.literal.build(fixedLengths[:], literalMeaning[:], literalBits, false)
+		d.fixed.dist.build(fixedDistances[:], distanceMeaning[:], distanceBits, false)
+	}
+}
+
 func (d *inflater) openDynamic() error {
-	nLiteral, nDist, err := readLengths(&d.bits, &d.literal, &d.lengths)
+	c := &d.own
+	nLiteral, nDist, err := readLengths(&d.bits, &c.literal, &d.lengths)
 	if err != nil {
 		return err
 	}
-	if !d.dist.build(d.lengths[nLiteral:nLiteral+nDist], distanceMeaning[:], distanceBits, true) ||
-		!d.literal.build(d.lengths[:nLiteral], literalMeaning[:], literalBits, false) {
+	d.codes = c
+	if !c.dist.build(d.lengths[nLiteral:nLiteral+nDist], distanceMeaning[:], distanceBits, true) ||
+		!c.literal.build(d.lengths[:nLiteral], literalMeaning[:], literalBits, false) {
 		return errStream
 	}
 	return nil
@@ -233,7 +245,7 @@ func (d *inflater) body() error {
 }
 
 func (d *inflater) symbols() error {
-	b, out, op := &d.bits, d.out, d.op
+	b, codes, out, op := &d.bits, d.codes, d.out, d.op
 	defer func() { d.op = op }()
 	for op <= len(out)-maxMatch {
 		if b.n < 48 {
@@ -241,7 +253,7 @@ func (d *inflater) symbols() error {
 				return err
 			}
 		}
-		e := d.literal.lookup(b.acc)
+		e := codes.literal.lookup(b.acc)
 		b.acc >>= e & 31
 		b.n -= int(e & 31)
 		switch e & kindMask {
@@ -264,7 +276,7 @@ func (d *inflater) symbols() error {
 		case kindInvalid:
 			return errStream
 		}
-		length, distance, ok := b.match(e, &d.dist)
+		length, distance, ok := b.match(e, &codes.dist)
 		if !ok || distance > op {
 			return errStream
 		}

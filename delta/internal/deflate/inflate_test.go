@@ -52,3 +52,24 @@ func FuzzInflate(f *testing.F) {
 		}
 	})
 }
+
+// TestFixedCodesLast: those of fixed blocks stay as they are over dynamic blocks,
+// and are made once.
+func TestFixedCodesLast(t *testing.T) {
+	contents := mixed()[:3000]
+	plans := []byte{0, typeFixed, 100, 0, typeDynamic, 100, 0, typeFixed, 100, 0, typeFixed, 0, 0, typeDynamic, 100, 0, typeFixed, 100}
+	fix := append([]byte{byte(len(plans))}, plans...)
+	got, _, err := inflateAll(encoded(t, newRecipe(Zlib, 6), fix, contents, len(contents)))
+	if err != nil || !bytes.Equal(got, contents) {
+		t.Fatal(err)
+	}
+	d := newInflater()
+	d.openFixed()
+	made := &d.fixed.literal.entries[0]
+	if d.openFixed(); &d.fixed.literal.entries[0] != made || d.codes != &d.fixed {
+		t.Error("the codes were made again")
+	}
+	if n := testing.AllocsPerRun(10, d.openFixed); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -4,6 +4,7 @@ package deflate
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 )
 
@@ -28,30 +29,49 @@ type matcher struct {
 	inserted   int // positions before it are in the chains, or left out of them
 	final      bool
 	effort     effort
-	hash       hash
+	hash       *hash
+	hashes     [families][2]*hash // below level 6 and from there on
 	recipe     recipe
 	ready      bool // carried holds the match at pos
 	carried    token
 	carriedLen int
+	work       int64 // done, over all streams
+	most       int64 // of work
 	head       [1 << 16]int32
 	prev       [windowSize]uint16 // how far back the next in the chain is, at most 1<<16-1
 }
 
-func newMatcher() *matcher {
+// newMatcher is for the streams of a file of so many bytes.
+func newMatcher(file int64) *matcher {
 	m := &matcher{buf: make([]byte, windowPast+windowData+windowSlack), pos: windowPast, end: windowPast}
 	m.inserted = m.pos
+	m.most = mostWork(file)
 	return m
 }
+
+// mostWork is what the streams of a file may take, all together.
+func mostWork(file int64) int64 { return workFactor * (file + workFree) }
+
+// spent reports whether the streams took more work than the file may.
+func (m *matcher) spent() bool { return m.work > m.most }
 
 // reset starts a stream.
 func (m *matcher) reset(r recipe) {
 	if r != m.recipe {
-		m.hash.set(r.family(), r.level())
-		m.recipe, m.effort = r, efforts[r.level()]
+		m.recipe, m.effort, m.hash = r, efforts[r.level()], m.hashOf(r)
 	}
 	m.pos = m.end
 	m.start, m.inserted = m.pos, m.pos
 	m.final, m.ready = false, false
+}
+
+// hashOf makes each hash once: streams may be shorter than that takes.
+func (m *matcher) hashOf(r recipe) *hash {
+	h := &m.hashes[r.family()][r.level()/6]
+	if *h == nil {
+		*h = newHash(r.family(), r.level())
+	}
+	return *h
 }
 
 // space returns room for contents: half of the window, if pos keeps up.
@@ -156,35 +176,47 @@ func (m *matcher) search(p, known int) (length, distance int) {
 
 // longest looks through the chain from c on. It returns known if nothing is longer.
 func (m *matcher) longest(p, c, known int) (length, at int) {
-	ahead := m.end - p
-	if known >= ahead {
+	most := min(maxMatch, m.end-p)
+	if known >= m.end-p {
 		return known, 0
 	}
 	limit, chain := max(p-maxDistance, m.start), m.effort.chain
 	if known >= m.effort.good {
 		chain >>= 2
 	}
-	most := min(maxMatch, ahead)
 	nice := min(m.effort.nice, most)
-	buf, prev, best := m.buf, &m.prev, known
-	last, before := buf[p+best], buf[p+best-1]
-	ends, befores := buf[best:], buf[best-1:]
+	buf, prev, best, left := m.buf, &m.prev, known, chain
+	tails, mask := tail(buf, best)
+	want := binary.LittleEndian.Uint64(tails[p:])
 	for {
-		if ends[c] == last && befores[c] == before {
-			if n := common(buf[p:p+most], buf[c:c+most]); n > best {
-				best, at = n, c
-				if n >= nice {
-					return best, at
+		left--
+		if (binary.LittleEndian.Uint64(tails[c:])^want)&mask == 0 {
+			n := common(buf[p:p+most], buf[c:c+most])
+			m.work += compareWork + int64(n)/compareBytes
+			if n > best {
+				if best, at = n, c; n >= nice {
+					break
 				}
-				last, before = buf[p+best], buf[p+best-1]
-				ends, befores = buf[best:], buf[best-1:]
+				tails, mask = tail(buf, best)
+				want = binary.LittleEndian.Uint64(tails[p:])
 			}
 		}
 		c -= int(prev[c&(windowSize-1)])
-		if chain--; c <= limit || chain == 0 {
-			return best, at
+		if c <= limit || left == 0 {
+			break
 		}
 	}
+	m.work += int64(chain - left)
+	return best, at
+}
+
+// tail is where the last eight bytes lie of a match one longer than best, and which
+// of them count: if best is below seven, it has fewer.
+func tail(buf []byte, best int) (tails []byte, mask uint64) {
+	if best >= 7 {
+		return buf[best-7:], math.MaxUint64
+	}
+	return buf, 1<<(8*best+8) - 1
 }
 
 // common is how many bytes a and b, of the same length, start with in common.

@@ -40,6 +40,7 @@ func (c *recorder) record(s *stream, recipe recipe) ([]byte, error) {
 		return nil, err
 	}
 	c.e.m.reset(recipe)
+	c.e.m.work = 0
 	c.e.position, c.e.slid, c.e.left = 0, 0, s.length
 	for {
 		if _, ok := c.tokens.done(); ok {
@@ -111,9 +112,12 @@ func (c *recorder) read() (size int, err error) {
 	return size, nil
 }
 
-// ahead makes sure that a token can be predicted, if contents are left.
+// ahead makes sure that a token can be predicted, if contents are left, and may be.
 func (c *recorder) ahead() error {
 	m := c.e.m
+	if m.spent() {
+		return errDiffers
+	}
 	for !m.able() && !m.final {
 		p, err := c.contents.next()
 		if err != nil {

@@ -45,9 +45,11 @@ func (s *sample) read(r io.ReaderAt, x *stream) error {
 	return nil
 }
 
-// wrong counts the tokens that a recipe does not predict, up to limit.
+// wrong counts the tokens that a recipe does not predict, up to limit, which also
+// stands for too much work.
 func (s *sample) wrong(m *matcher, r recipe, limit int) int {
 	m.reset(r)
+	m.work = 0
 	m.end += copy(m.space(), s.contents)
 	if s.whole {
 		m.finish()
@@ -56,6 +58,9 @@ func (s *sample) wrong(m *matcher, r recipe, limit int) int {
 	for _, t := range s.tokens {
 		if !m.able() || t.size() > m.end-m.pos {
 			break
+		}
+		if m.spent() {
+			return limit
 		}
 		predicted := m.predict()
 		if predicted != t {

@@ -43,11 +43,12 @@ type scan struct {
 	budget  int64 // contents that may still be inflated
 }
 
-// run looks at all streams of the container; those that are none are left out.
+// run looks at the streams of the container, as far as the budget goes; those that
+// are none are left out.
 func (s *scan) run(ctx context.Context, c *container) error {
 	s.d, s.spacing = newInflater(), checkpointSpacing
 	s.budget = inflationFree + s.size*inflationFactor
-	for i := 0; i < len(c.streams) && len(s.streams) < MaxStreams; i++ {
+	for i := 0; i < len(c.streams) && len(s.streams) < MaxStreams && s.budget >= 0; i++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -77,8 +77,8 @@ type hash struct {
 	table    [4][256]uint16
 }
 
-func (h *hash) set(f Family, level int) {
-	*h = hash{mask: 1<<15 - 1}
+func newHash(f Family, level int) *hash {
+	h := &hash{mask: 1<<15 - 1}
 	if f == ZlibLarge || f == ChromiumLarge {
 		h.mask = 1<<16 - 1
 	}
@@ -98,6 +98,7 @@ func (h *hash) set(f Family, level int) {
 			h.row(i, i<<10, i<<5, i, 0)
 		}
 	}
+	return h
 }
 
 func (h *hash) row(i uint32, values ...uint32) {

@@ -56,7 +56,7 @@ var exact = map[Family][10]string{
 func encoded(t *testing.T, r recipe, fix, contents []byte, piece int) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	e := newEncoder(&b)
+	e := newEncoder(&b, maxOffset)
 	if err := e.reset(r, fix, int64(len(contents))); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestEncoderAfterEncoder(t *testing.T) {
 	contents := mixed()
 	s := sequence(3)
 	var used bytes.Buffer
-	e := newEncoder(&used)
+	e := newEncoder(&used, maxOffset)
 	for range 400 {
 		n := 1 + int(s.next()%20_000)
 		from := int(s.next()) % (len(contents) - n)

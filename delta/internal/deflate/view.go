@@ -5,6 +5,7 @@ package deflate
 import (
 	"context"
 	"io"
+	"math"
 	"slices"
 	"sort"
 	"sync"
@@ -32,6 +33,7 @@ type View struct {
 	dirAt     int64  // in the file; 0 if it is left as it is
 
 	mu      sync.Mutex
+	left    int64 // contents that may still be inflated
 	pages   map[pageKey][]byte
 	order   []pageKey // oldest first
 	cached  int
@@ -71,7 +73,8 @@ func scanned(ctx context.Context, r io.ReaderAt, size int64) (*View, error) {
 	if err := s.run(ctx, c); err != nil {
 		return nil, err
 	}
-	v := &View{r: r, kind: c.kind, fileSize: size, streams: s.streams, points: s.points, pages: map[pageKey][]byte{}}
+	v := &View{r: r, kind: c.kind, fileSize: size, streams: s.streams, points: s.points,
+		left: math.MaxInt64, pages: map[pageKey][]byte{}}
 	return v, v.readDirectory(c.directory)
 }
 
@@ -120,9 +123,17 @@ func (v *View) Size() int64 { return v.size }
 // Streams is how many streams the view shows inflated.
 func (v *View) Streams() int { return len(v.streams) }
 
+// Limit bounds how many bytes of contents ReadAt may inflate from now on, those
+// included that it inflates to get to others. Beyond that it fails with ErrWork.
+func (v *View) Limit(contents int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.left = contents
+}
+
 // ReadAt reads bytes of the view. It is cheap for reads that go forward, also in a
 // few places at once; a read elsewhere inflates up to a few MiB. Errors are io.EOF
-// and those of the file, and ErrCorrupt if the file has changed.
+// and those of the file, ErrCorrupt if the file has changed, and ErrWork.
 func (v *View) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, ErrCorrupt
@@ -267,6 +278,10 @@ func (v *View) inflate(key pageKey) ([]byte, error) {
 		if err != nil {
 			c.stream = -1
 			return nil, changed(err)
+		}
+		if v.left -= int64(len(p)); v.left < 0 {
+			c.stream = -1
+			return nil, ErrWork
 		}
 		if page := v.collect(c, p, key.page); page != nil {
 			return page, nil

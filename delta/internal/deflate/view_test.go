@@ -14,6 +14,7 @@ import (
 	"hash/crc32"
 	"io"
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -35,9 +36,9 @@ func whole(t testing.TB, v *View) []byte {
 	return p
 }
 
-func rebuilt(view []byte, piece int) ([]byte, error) {
+func rebuilt(view []byte, length, piece int) ([]byte, error) {
 	var b bytes.Buffer
-	w := NewWriter(&b)
+	w := NewWriter(&b, int64(length))
 	for len(view) > 0 {
 		n := min(piece, len(view))
 		if _, err := w.Write(view[:n]); err != nil {
@@ -91,7 +92,7 @@ func archive(t testing.TB, before string, contents []byte) []byte {
 
 func encode(r recipe, contents []byte) []byte {
 	var b bytes.Buffer
-	e := newEncoder(&b)
+	e := newEncoder(&b, maxOffset)
 	_ = e.reset(r, nil, int64(len(contents)))
 	_ = e.write(contents)
 	return b.Bytes()
@@ -140,15 +141,15 @@ func TestFilesComeBack(t *testing.T) {
 				t.Errorf("%d streams, want %d", v.Streams(), want)
 			}
 			for _, piece := range []int{1, 1000, len(view)} {
-				got, err := rebuilt(view, piece)
+				got, err := rebuilt(view, len(file), piece)
 				if err != nil || !bytes.Equal(got, file) {
 					t.Fatalf("pieces of %d: %d bytes of %d, %v", piece, len(got), len(file), err)
 				}
 			}
-			if _, err := rebuilt(view[:len(view)-1], 1000); !errors.Is(err, ErrCorrupt) {
+			if _, err := rebuilt(view[:len(view)-1], len(file), 1000); !errors.Is(err, ErrCorrupt) {
 				t.Errorf("cut: %v", err)
 			}
-			if _, err := rebuilt(append(view, 0), 1000); !errors.Is(err, ErrCorrupt) {
+			if _, err := rebuilt(append(view, 0), len(file), 1000); !errors.Is(err, ErrCorrupt) {
 				t.Errorf("with a byte too many: %v", err)
 			}
 		})
@@ -233,6 +234,60 @@ func TestBombsStayRaw(t *testing.T) {
 		t.Errorf("%d bytes: %v", len(file), err)
 	}
 }
+
+// TestInflationIsBounded: reads in no order inflate as much as they may, and not
+// for long.
+func TestInflationIsBounded(t *testing.T) {
+	contents := make([]byte, 6<<20)
+	file := gzipped(encode(newRecipe(Zlib, 1), contents), contents)
+	v, err := Open(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = 40 << 20
+	v.Limit(most)
+	s, reads, p := sequence(1), 0, make([]byte, 1)
+	for ; err == nil; reads++ {
+		_, err = v.ReadAt(p, int64(s.next())%(v.Size()-1))
+	}
+	if reads < 10 || reads > 1000 || !errors.Is(err, ErrWork) || v.left < -outputSize {
+		t.Errorf("%d reads, %d more than allowed: %v", reads, -v.left, err)
+	}
+}
+
+// TestSpentBudgetEndsTheScan: once the contents are too long, members that are
+// short in the file are not inflated at all.
+func TestSpentBudgetEndsTheScan(t *testing.T) {
+	zeros := make([]byte, inflationFree*5/4)
+	bomb, short := encode(newRecipe(Zlib, 1), zeros), encode(newRecipe(Zlib, 1), zeros[:pageSize])
+	file := slices.Concat(bomb, short, short)
+	ends := []int64{int64(len(bomb)), int64(len(bomb) + len(short)), int64(len(file))}
+	s := scan{r: bytes.NewReader(file), size: 1000}
+	c := &container{kind: kindZip, streams: []candidate{{0, ends[0]}, {ends[0], ends[1]}, {ends[1], ends[2]}}}
+	if err := s.run(context.Background(), c); err != nil || len(s.streams) != 0 || s.budget < -outputSize {
+		t.Errorf("%d streams, budget %d: %v", len(s.streams), s.budget, err)
+	}
+}
+
+// TestDescribeEndsInAStream: one long stream does not outlast the context.
+func TestDescribeEndsInAStream(t *testing.T) {
+	contents := mixed()
+	file := gzipped(encode(newRecipe(Zlib, 9), contents), contents)
+	ctx, cancel := context.WithCancel(context.Background())
+	r := readerFunc(func(p []byte, off int64) (int, error) {
+		if off > int64(len(file)/2) && off < int64(len(file)-len(p)) {
+			cancel()
+		}
+		return bytes.NewReader(file).ReadAt(p, off)
+	})
+	if _, err := Describe(ctx, r, int64(len(file))); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+type readerFunc func(p []byte, off int64) (int, error)
+
+func (f readerFunc) ReadAt(p []byte, off int64) (int, error) { return f(p, off) }
 
 // TestMemoryIsBounded holds a view of as many streams as there may be, with many
 // checkpoints, to what the package aims at.

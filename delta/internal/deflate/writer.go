@@ -3,18 +3,24 @@
 package deflate
 
 import (
+	"bufio"
 	"encoding/binary"
 	"hash/crc32"
 	"io"
 )
 
+// writeSize is how much of the file is written at once: blocks and what lies between
+// streams may be very short.
+const writeSize = 1 << 15
+
 // A Writer takes the bytes of a described view, in order, and writes the file. It
 // holds the table, the corrections of one stream, and an encoder; what it does is
-// bounded by what is written to it. After an error it takes nothing more.
+// bounded by what is written to it and the file's length. After an error it takes nothing more.
 type Writer struct {
-	dst  io.Writer
-	step func(p []byte) (n int, err error) // takes some of p; 0 asks for the rest of buf
-	err  error
+	dst    *bufio.Writer
+	length int64
+	step   func(p []byte) (n int, err error) // takes some of p; 0 asks for the rest of buf
+	err    error
 
 	buf     []byte // what a step needs as a whole, as far as it came
 	need    int
@@ -30,9 +36,10 @@ type Writer struct {
 	scratch []byte
 }
 
-// NewWriter returns a Writer that writes to w.
-func NewWriter(w io.Writer) *Writer {
-	x := &Writer{dst: w}
+// NewWriter returns a Writer that writes to w. The length of the file bounds the
+// work that its streams may take; it is not checked otherwise.
+func NewWriter(w io.Writer, length int64) *Writer {
+	x := &Writer{dst: bufio.NewWriterSize(w, writeSize), length: length}
 	x.collect(headSize, x.head)
 	return x
 }
@@ -51,13 +58,17 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), w.err
 }
 
-// Close reports whether the view was complete.
+// Close writes the last bytes of the file, and reports whether the view was
+// complete.
 func (w *Writer) Close() error {
 	if w.err == nil && (w.streams == nil || w.i < len(w.streams) || w.left > 0) {
 		w.err = ErrCorrupt
 	}
 	if w.err == nil {
 		w.err = w.write(w.dir.rest(nil))
+	}
+	if w.err == nil {
+		w.err = w.dst.Flush()
 	}
 	err := w.err
 	if w.err == nil {
@@ -119,7 +130,7 @@ func (w *Writer) recipes(p []byte) error {
 	if !parseRecipes(p, w.streams) {
 		return ErrCorrupt
 	}
-	w.encoder = newEncoder(w.dst)
+	w.encoder = newEncoder(w.dst, w.length)
 	w.dir = directory{streams: w.streams, back: true}
 	return w.raw(w.streams[0].offset)
 }

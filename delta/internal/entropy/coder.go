@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package entropy codes bits, numbers and bytes by adaptive prediction: a
-// binary arithmetic coder, and models that mix what several contexts expect.
+// Package entropy codes bits, numbers and bytes by adaptive prediction: an
+// asymmetric numeral system, and models that blend what several contexts expect.
 //
 // [Coder] is used by writers and readers alike: a model's Code method is given
 // the value to write and returns it, or returns the value that was read. So
@@ -11,129 +11,225 @@
 // writes never changes. It computes in integers only.
 package entropy
 
-import "errors"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 // ErrEnd: a reader went past the end of what was written.
 var ErrEnd = errors.New("coded data ends early")
 
-// ErrRange: a number was read that no writer codes.
-var ErrRange = errors.New("coded number out of range")
+// ErrRange: what was read is nothing that a writer codes.
+var ErrRange = errors.New("coded data out of range")
 
-// Coder is an arithmetic coder in one direction; make it by NewWriter or NewReader.
+// A state is in [lowest, lowest<<32). Probabilities are parts of 1<<scale.
+const (
+	scale      = 16
+	lowest     = 1 << 24
+	stateBytes = 7
+	wordBytes  = 4
+)
+
+// blockLength is how many symbols are coded by one run of states: a writer
+// keeps them, because it has to code the last one first.
+const blockLength = 1 << 16
+
+// Coder codes symbols in one direction; make it by NewWriter or NewReader.
 type Coder struct {
-	low, high uint32
-	code      uint32
-	reading   bool
-	muted     bool
-	past      int // bytes read behind the end
+	state   uint64
+	left    int // symbols of the block
+	reading bool
 
-	out []byte
+	block []uint32 // of a writer: where a symbol's part starts, and its size less 1
+	words []uint32
+	out   []byte
+
 	in  []byte
 	src func() ([]byte, error) // the next piece, empty at the end
 	err error
 }
 
-// pastEnd is how many bytes a reader holds in advance; behind the end they are zero.
-const pastEnd = 4
-
 // NewWriter returns a Coder that collects what it writes.
-func NewWriter() *Coder { return &Coder{high: 1<<32 - 1} }
+func NewWriter() *Coder { return &Coder{left: blockLength} }
 
 // NewReader returns a Coder that reads the pieces that next returns; an empty
 // piece is the end.
 func NewReader(next func() ([]byte, error)) *Coder {
-	c := &Coder{high: 1<<32 - 1, reading: true, src: next}
-	for range pastEnd {
-		c.code = c.code<<8 | uint32(c.next())
-	}
-	return c
+	return &Coder{reading: true, src: next, state: lowest}
 }
 
 // Reading reports the direction.
 func (c *Coder) Reading() bool { return c.reading }
 
-// Err is the first error of a reader: ErrEnd or that of its source. After it
-// only zeros are read.
+// Err is the first error of a reader: ErrEnd, ErrRange or that of its source.
+// What is read after it means nothing.
 func (c *Coder) Err() error { return c.err }
 
 // Finished reports whether a reader's input is to the last byte what a writer
 // of the same values would have written.
 func (c *Coder) Finished() bool {
-	return c.err == nil && len(c.in) == 0 && c.past == pastEnd-1 && c.code == c.high>>24<<24
+	if c.err == nil && len(c.in) == 0 {
+		c.in, c.err = c.src()
+	}
+	return c.err == nil && len(c.in) == 0 && c.state == lowest
 }
 
 // Bytes ends a writer and returns what it wrote.
 func (c *Coder) Bytes() []byte {
-	// The zeros behind it make this a number in [low, high].
-	return append(c.out, byte(c.high>>24))
+	c.flush()
+	return c.out
 }
-
-// Mute makes the coder code nothing until it is called with false: models only
-// learn the values that they are given.
-func (c *Coder) Mute(muted bool) { c.muted = muted }
 
 // Bit codes one bit that is 1 with probability p/65536, 0 < p < 65536.
 func (c *Coder) Bit(bit int, p uint32) int {
-	if c.muted {
+	if c.left == 0 {
+		c.turn()
+	}
+	c.left--
+	if !c.reading {
+		start, size := uint32(0), p
+		if bit == 0 {
+			start, size = p, 1<<scale-p
+		}
+		c.block = append(c.block, start<<scale|(size-1))
 		return bit
 	}
-	mid := c.low + uint32(uint64(c.high-c.low)*uint64(p)>>16)
-	if c.reading {
-		bit = 0
-		if c.code <= mid {
-			bit = 1
-		}
-	}
-	if bit != 0 {
-		c.high = mid
+	x := c.state
+	at := uint32(x & (1<<scale - 1))
+	x >>= scale
+	if at < p {
+		x = x*uint64(p) + uint64(at)
+		bit = 1
 	} else {
-		c.low = mid + 1
+		x = x*uint64(1<<scale-p) + uint64(at-p)
+		bit = 0
 	}
-	if (c.low^c.high)>>24 == 0 {
-		c.shift()
+	if x < lowest {
+		x = c.refill(x)
 	}
+	c.state = x
 	return bit
 }
 
-func (c *Coder) shift() {
-	for (c.low^c.high)>>24 == 0 {
-		if c.reading {
-			c.code = c.code<<8 | uint32(c.next())
-		} else {
-			c.out = append(c.out, byte(c.high>>24))
-		}
-		c.low <<= 8
-		c.high = c.high<<8 | 255
+// Bits codes a number of n bits, at most 16, all of them as likely.
+func (c *Coder) Bits(v uint32, n uint) uint32 {
+	if !c.reading {
+		c.push(v<<(scale-n), 1<<(scale-n))
+		return v
 	}
+	v = c.point() >> (scale - n)
+	c.take(v<<(scale-n), 1<<(scale-n))
+	return v
+}
+
+// push writes the symbol that has so many of the 1<<scale places from start on.
+func (c *Coder) push(start, size uint32) {
+	if c.left == 0 {
+		c.turn()
+	}
+	c.left--
+	c.block = append(c.block, start<<scale|(size-1))
+}
+
+// point is the place of the next symbol, which take has to be given.
+func (c *Coder) point() uint32 {
+	if c.left == 0 {
+		c.turn()
+	}
+	c.left--
+	return uint32(c.state & (1<<scale - 1))
+}
+
+func (c *Coder) take(start, size uint32) {
+	x := c.state
+	x = x>>scale*uint64(size) + x&(1<<scale-1) - uint64(start)
+	if x < lowest {
+		x = c.refill(x)
+	}
+	c.state = x
+}
+
+// turn starts the next block.
+func (c *Coder) turn() {
+	c.left = blockLength
+	if !c.reading {
+		c.flush()
+		return
+	}
+	if c.state != lowest {
+		c.fail(ErrRange)
+	}
+	state := uint64(0)
+	for i := range stateBytes {
+		state |= uint64(c.next()) << (8 * i)
+	}
+	if state < lowest {
+		c.fail(ErrRange)
+		state = lowest
+	}
+	c.state = state
+}
+
+// flush codes the symbols of a block from the last to the first.
+func (c *Coder) flush() {
+	if len(c.block) == 0 {
+		return
+	}
+	x := uint64(lowest)
+	c.words = c.words[:0]
+	for i := len(c.block) - 1; i >= 0; i-- {
+		start, size := uint64(c.block[i]>>scale), uint64(c.block[i]&(1<<scale-1))+1
+		if x >= size<<(24+32-scale) {
+			c.words = append(c.words, uint32(x))
+			x >>= 32
+		}
+		x = x/size<<scale + x%size + start
+	}
+	c.block = c.block[:0]
+	c.out = append(binary.LittleEndian.AppendUint32(c.out, uint32(x)), byte(x>>32), byte(x>>40), byte(x>>48))
+	for i := len(c.words) - 1; i >= 0; i-- {
+		c.out = binary.LittleEndian.AppendUint32(c.out, c.words[i])
+	}
+}
+
+// refill appends a word to a state below lowest.
+func (c *Coder) refill(x uint64) uint64 {
+	if len(c.in) >= wordBytes {
+		x = x<<32 | uint64(binary.LittleEndian.Uint32(c.in))
+		c.in = c.in[wordBytes:]
+	} else {
+		word := uint64(0)
+		for i := range wordBytes {
+			word |= uint64(c.next()) << (8 * i)
+		}
+		x = x<<32 | word
+	}
+	return max(x, lowest)
 }
 
 func (c *Coder) next() byte {
 	if len(c.in) == 0 {
-		return c.more()
+		var err error
+		if c.err == nil {
+			c.in, err = c.src()
+		}
+		if err != nil {
+			c.fail(err)
+		} else if len(c.in) == 0 {
+			c.fail(ErrEnd)
+		}
+		if len(c.in) == 0 {
+			return 0
+		}
 	}
 	b := c.in[0]
 	c.in = c.in[1:]
 	return b
 }
 
-func (c *Coder) more() byte {
-	if c.past == 0 && c.err == nil {
-		var err error
-		if c.in, err = c.src(); err != nil {
-			c.err = err
-		} else if len(c.in) > 0 {
-			return c.next()
-		}
-	}
-	if c.past++; c.past > pastEnd && c.err == nil {
-		c.err = ErrEnd
-	}
-	return 0
-}
-
-// fail marks what was read as impossible.
-func (c *Coder) fail() {
+// fail keeps a reader's first error.
+func (c *Coder) fail(err error) {
 	if c.err == nil {
-		c.err = ErrRange
+		c.err, c.in = err, nil
 	}
 }

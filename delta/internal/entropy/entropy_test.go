@@ -29,11 +29,11 @@ func TestRoundTrip(t *testing.T) {
 		text[i] = byte(random.IntN(4) * random.IntN(60))
 	}
 	run := func(c *Coder) ([]int, []uint64, []byte) {
-		f, m, b := NewFlags(2, 4, 256, 1), NewNumbers(2, 3), NewBytes(2, [Contexts]uint{8, 8, 9, 4, 4, 4})
+		f, m, b := NewFlags(4, 256, 1), NewNumbers(2, 3), NewBytes(2, [Contexts]uint{8, 8, 9})
 		of, om, ob := make([]int, n), make([]uint64, n), make([]byte, n)
 		last := byte(0)
 		for i := range n {
-			of[i] = f.Code(c, flags[i]&^boolInt(c.Reading()), i&1, i&3, int(last), 0)
+			of[i] = f.Code(c, flags[i]&^boolInt(c.Reading()), i&3, int(last), 0)
 			v := numbers[i]
 			if c.Reading() {
 				v = 0
@@ -74,26 +74,36 @@ func boolInt(b bool) int {
 	return 0
 }
 
-func BenchmarkBytes(b *testing.B) {
-	m := NewBytes(1, [Contexts]uint{14, 14, 14, 14, 14, 14})
-	c := NewWriter()
-	ctx := new([Contexts]uint32)
-	b.SetBytes(1)
-	for i := range b.N {
-		for j := range ctx {
-			ctx[j] = Hash(uint32(j), uint32(i>>j)&255, 3)
-		}
-		m.Code(c, byte(i), 0, ctx)
-		if len(c.out) > 1<<20 {
-			c.out = c.out[:0]
+func BenchmarkRead(b *testing.B) {
+	const n = 1 << 16
+	random := rand.New(rand.NewPCG(5, 6))
+	text := make([]byte, n)
+	for i := range text {
+		text[i] = byte(random.IntN(8) * random.IntN(8))
+	}
+	flags := func(c *Coder) {
+		m := NewFlags(256, 256, 256)
+		for i, v := range text {
+			m.Code(c, boolInt(v > 20), i&255, i>>3&255, i>>6&255)
 		}
 	}
-}
-
-func BenchmarkFlags(b *testing.B) {
-	m := NewFlags(1, 256, 256, 256)
-	c := NewWriter()
-	for i := range b.N {
-		m.Code(c, 0, 0, i&255, i>>3&255, i>>6&255)
+	bytes := func(c *Coder) {
+		m := NewBytes(1, [Contexts]uint{8, 10, 10})
+		last := uint32(0)
+		for i, v := range text {
+			last = uint32(m.Code(c, v, 0, &[Contexts]uint32{0, Hash(last&15, 0, 0), Hash(uint32(i&15), 0, 0)}))
+		}
+	}
+	for name, code := range map[string]func(c *Coder){"flags": flags, "bytes": bytes} {
+		b.Run(name, func(b *testing.B) {
+			w := NewWriter()
+			code(w)
+			coded := w.Bytes()
+			b.SetBytes(n)
+			b.ResetTimer()
+			for range b.N {
+				code(NewReader(pieces(coded)))
+			}
+		})
 	}
 }

@@ -41,9 +41,9 @@ func newCoverCode() *coverCode {
 		gap:    entropy.NewNumbers(8*12, 12),
 		length: entropy.NewNumbers(12*8, 12),
 		jump:   entropy.NewNumbers(12, 12),
-		back:   entropy.NewFlags(1, 12, 1, 1),
-		low:    entropy.NewFlags(1, 16, 1, 1),
-		place:  entropy.NewFlags(8, 8*8*12, 8*12, 8),
+		back:   entropy.NewFlags(12, 1, 1),
+		low:    entropy.NewFlags(16, 1, 1),
+		place:  entropy.NewFlags(8*8*12, 8*12, 8),
 	}
 }
 
@@ -88,7 +88,7 @@ func (k *coverCode) codePlace(c *entropy.Coder, kind, gapSize int) int {
 		if kind == i {
 			is = 1
 		}
-		if k.place.Code(c, is, i, (i*8+k.placeKind)*12+gapSize, i*12+k.lengthSize, i) == 1 {
+		if k.place.Code(c, is, (i*8+k.placeKind)*12+gapSize, i*12+k.lengthSize, i) == 1 {
 			return i
 		}
 	}
@@ -108,7 +108,7 @@ func (k *coverCode) old(c *entropy.Coder, kind int, at, old int64, lengthSize in
 			forward, distance = 0, -distance
 		}
 		distance = int64(k.jump.Code(c, uint64(distance), k.placeKind, lengthSize))
-		if k.back.Code(c, forward, 0, size(uint64(distance)), 0, 0) == 0 {
+		if k.back.Code(c, forward, size(uint64(distance)), 0, 0) == 0 {
 			distance = -distance
 		}
 		return at + k.recent[0] + distance<<4 + int64(low)
@@ -120,7 +120,7 @@ func (k *coverCode) old(c *entropy.Coder, kind int, at, old int64, lengthSize in
 func (k *coverCode) fine(c *entropy.Coder, low int) int {
 	node := 1
 	for shift := 3; shift >= 0; shift-- {
-		node = node<<1 | k.low.Code(c, low>>shift&1, 0, node, 0, 0)
+		node = node<<1 | k.low.Code(c, low>>shift&1, node, 0, 0)
 	}
 	return node & 15
 }

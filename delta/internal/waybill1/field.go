@@ -38,7 +38,6 @@ type fields struct {
 	raw     *entropy.Bytes
 	recent  [kinds]int // what was hit, the last in bit 0
 	all     int
-	last    uint32 // the difference of the last miss
 	predict [8]byte
 }
 
@@ -46,10 +45,10 @@ const kinds = int(executable.Kinds)
 
 func newFields() fields {
 	return fields{
-		hit:    entropy.NewFlags(2, 2*kinds*confidences, 2*kinds*64, 2*confidences*16),
-		form:   entropy.NewFlags(1, kinds, 1, 1),
-		target: entropy.NewBytes(4*2, [entropy.Contexts]uint{13, 11, 12, 8, 12, 9}),
-		raw:    entropy.NewBytes(8, [entropy.Contexts]uint{12, 12, 9, 4, 4, 4}),
+		hit:    entropy.NewFlags(2*kinds*confidences, 2*kinds*64, 2*confidences*16),
+		form:   entropy.NewFlags(kinds, 1, 1),
+		target: entropy.NewBytes(4*2, [entropy.Contexts]uint{11, 12, 13}),
+		raw:    entropy.NewBytes(8, [entropy.Contexts]uint{9, 12, 12}),
 	}
 }
 
@@ -69,7 +68,7 @@ func (f *fields) try(c *entropy.Coder, g *Image, k executable.Kind, actual, old 
 		hit = 1
 	}
 	recent := &f.recent[k]
-	hit = f.hit.Code(c, hit, attempt, context*2+attempt, (int(k)*64+*recent&63)*2+attempt, (context%confidences*16+f.all&15)*2+attempt)
+	hit = f.hit.Code(c, hit, context*2+attempt, (int(k)*64+*recent&63)*2+attempt, (context%confidences*16+f.all&15)*2+attempt)
 	*recent = *recent<<1 | hit
 	f.all = f.all<<1 | hit
 	if hit == 1 {
@@ -89,7 +88,7 @@ func (f *fields) other(c *entropy.Coder, g *Image, k executable.Kind, actual, ol
 			}
 		}
 	}
-	if f.form.Code(c, byTarget, 0, int(k), 0, 0) == 0 {
+	if f.form.Code(c, byTarget, int(k), 0, 0) == 0 {
 		f.bytes(c, k, actual, old)
 		t, ok := g.New.Target(k, actual, address)
 		return uint32(t - g.newLow()), ok
@@ -101,7 +100,6 @@ func (f *fields) other(c *entropy.Coder, g *Image, k executable.Kind, actual, ol
 
 // number codes the four bytes of a target from the top.
 func (f *fields) number(c *entropy.Coder, k executable.Kind, target, guess uint32) uint32 {
-	expected := guess + f.last
 	var out uint32
 	same := 1
 	for i := 3; i >= 0; i-- {
@@ -109,19 +107,15 @@ func (f *fields) number(c *entropy.Coder, k executable.Kind, target, guess uint3
 		g := guess >> shift & 255
 		state := uint32(i*2 + same)
 		b := f.target.Code(c, byte(target>>shift), int(state), &[entropy.Contexts]uint32{
-			entropy.Hash(out, state, 1),
-			entropy.Hash(g, state, 2),
-			entropy.Hash(out, state, expected>>shift&255),
-			entropy.Hash(state, uint32(k), 4),
-			entropy.Hash(g, state, guess>>(shift+8)&255+5<<8),
-			entropy.Hash(state, 6, uint32(same)),
+			entropy.Hash(state, 1, uint32(k)),
+			entropy.Hash(state, 2, g),
+			entropy.Hash(state, 3, out),
 		})
 		if uint32(b) != g {
 			same = 0
 		}
 		out = out<<8 | uint32(b)
 	}
-	f.last = out - guess
 	return out
 }
 
@@ -129,9 +123,9 @@ func (f *fields) bytes(c *entropy.Coder, k executable.Kind, actual, old []byte) 
 	last := uint32(0)
 	for i := range actual {
 		actual[i] = f.raw.Code(c, actual[i], i, &[entropy.Contexts]uint32{
-			entropy.Hash(uint32(old[i]), uint32(i), uint32(k)),
-			entropy.Hash(last, uint32(i), uint32(k)+64),
-			entropy.Hash(uint32(k), uint32(i), 2),
+			entropy.Hash(uint32(k), 1, uint32(i)),
+			entropy.Hash(uint32(k), 2+uint32(i), last),
+			entropy.Hash(uint32(k), 10+uint32(i), uint32(old[i])),
 		})
 		last = last<<8 | uint32(actual[i])
 	}

@@ -162,7 +162,7 @@ func pressed(t testing.TB, contents []byte) []byte {
 	view = binary.LittleEndian.AppendUint32(view, uint32(len(contents)))
 	view = append(view, 0, 2, 0, 0, 0, 1, 6)
 	var out bytes.Buffer
-	w := deflate.NewWriter(&out)
+	w := deflate.NewWriter(&out, int64(len(contents)))
 	if _, err := w.Write(append(view, contents...)); err != nil {
 		t.Fatal(err)
 	}

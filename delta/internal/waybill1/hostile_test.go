@@ -5,6 +5,7 @@ package waybill1
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math"
@@ -74,7 +75,7 @@ func TestHostile(t *testing.T) {
 	plain := sample{base: text(1, 3000), result: text(2, 3000), covers: []Cover{{10, 20, 1000}}}
 	program := sample{base: elf(0), result: elf(64), covers: []Cover{{0, 0, 0x5000}}, regions: true}
 	signed := sample{base: macho(1), result: macho(2), regions: true}
-	packed := sample{base: gz(t, text(1, 3000)), result: gz(t, text(2, 3000)), baseView: true, resultView: true}
+	packed := sample{base: gz(t, text(1, 3000)), result: gz(t, text(2, 3000)), covers: []Cover{{53, 60, 2000}}, baseView: true, resultView: true}
 	page := uint32(executableHashes(t, signed.result))
 	head := func(s sample) Header { h, _, _ := s.sides(t); return h }
 	header := func(s sample, change func(h *Header)) func() []byte {
@@ -175,9 +176,8 @@ func TestHostile(t *testing.T) {
 		{"cover with a number of 50 bits", plain, func() []byte {
 			return coded(head(plain), func(c *entropy.Coder) {
 				coverCount(1)(c)
-				f := entropy.NewFlags(1, 1, 1, 1)
 				for range 200 {
-					f.Code(c, 1, 0, 0, 0, 0)
+					c.Bits(1<<16-1, 16)
 				}
 			})
 		}},
@@ -365,5 +365,47 @@ func TestWork(t *testing.T) {
 	t.Logf("%d bytes of patch, %d read of %d", len(patch), base.n, len(s.base))
 	if most := readFree + (readFactor+2)*h.BaseLength; base.n > most {
 		t.Errorf("%d bytes read, %d allowed", base.n, most)
+	}
+}
+
+// TestEncodingWork: nor can it make a reader search for matches all the time, with
+// a stream of literals that each come after a long search in vain.
+func TestEncodingWork(t *testing.T) {
+	contents := make([]byte, 100<<10)
+	for i, random := 0, noise(1, len(contents)); i < len(contents); i += 40 + int(random[i])%57 {
+		contents[i] = 1
+	}
+	fix := append([]byte{0}, make([]byte, 2*len(contents))...)
+	view := append([]byte("wbvu\x01\x02\x00\x00\x01\x00\x00\x00"), make([]byte, 16+5)...)
+	view = append(binary.LittleEndian.AppendUint32(view, uint32(len(contents))), 0)
+	recipes := binary.AppendUvarint([]byte{1, 0x89}, uint64(len(fix)))
+	view = append(binary.LittleEndian.AppendUint32(view, uint32(len(recipes))), recipes...)
+	view = join(view, fix, contents)
+	h := Header{ResultLength: 13 << 10, Views: ResultView, ViewLength: int64(len(view))}
+	patch, err := Write(context.Background(), h, bytes.NewReader(nil), 0, view, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := apply(nil, patch, h.ResultLength); !errors.Is(err, ErrCorrupt) || !errors.Is(err, deflate.ErrCorrupt) {
+		t.Fatalf("%d bytes from a patch of %d: %v", len(got), len(patch), err)
+	}
+}
+
+// TestInflationWork: nor that it inflates all the time what is short in the file.
+func TestInflationWork(t *testing.T) {
+	const n, size = 2000, 14 << 20
+	s := sample{base: gz(t, make([]byte, size)), result: make([]byte, 4*n), baseView: true}
+	for i := range uint32(n) {
+		s.covers = append(s.covers, Cover{4 * i, i * 6_300_021 % size, 1})
+	}
+	h, patch := s.header(), s.patch(t)
+	base := &counted{ReaderAt: bytes.NewReader(s.base)}
+	err := Apply(context.Background(), base, h.BaseLength, h.ResultLength, bytes.NewReader(patch), int64(len(patch)), io.Discard)
+	if !errors.Is(err, ErrWork) {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes of patch, %d read of %d", len(patch), base.n, len(s.base))
+	if base.n > readFree {
+		t.Error("it read too much rather than inflate too much")
 	}
 }

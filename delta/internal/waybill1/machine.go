@@ -30,7 +30,6 @@ type machine struct {
 	images  []Image
 
 	baseLength int64
-	lastOld    int64 // end of the last cover in the base
 
 	// One piece: act is the result from margin on, with what precedes it; old is
 	// the base, aligned with act where it predicts it.
@@ -86,7 +85,6 @@ func tableBits(n int64, least, most int) uint {
 // each goes through the result in order.
 func (m *machine) each(length int64, s side) error {
 	at := int64(0)
-	m.lastOld = 0
 	for _, c := range m.covers {
 		if err := m.uncovered(at, int64(c.New), s); err != nil {
 			return err
@@ -98,7 +96,6 @@ func (m *machine) each(length int64, s side) error {
 		if err := s.cover(c); err != nil {
 			return err
 		}
-		m.lastOld = int64(c.Old) + int64(c.Length)
 	}
 	return m.uncovered(at, length, s)
 }
@@ -218,36 +215,19 @@ func (m *machine) between(p piece, plain func(from, to int), field func(r execut
 	plain(at, end)
 }
 
-// chunks cuts literals and calls f for each chunk, with m.old set to what the
-// last cover would go on with.
+// chunks cuts literals and calls f for each chunk.
 func (m *machine) chunks(from, to int64, f func(at int64, n int) error) error {
 	for at := from; at < to; {
 		if err := m.ctx.Err(); err != nil {
 			return err
 		}
 		n := min(to-at, pieceSize)
-		if err := m.follow(at-from, n); err != nil {
-			return err
-		}
 		if err := f(at, int(n)); err != nil {
 			return err
 		}
 		at += n
 	}
 	return nil
-}
-
-// follow sets m.old to the n bytes of the base that lie done bytes behind the
-// last cover; zeros where it has none.
-func (m *machine) follow(done, n int64) error {
-	clear(m.old[:margin+n+margin])
-	at := m.lastOld + done
-	from := max(at-margin, 0)
-	to := min(at+n, m.baseLength)
-	if from >= to {
-		return nil
-	}
-	return readFull(m.base, m.old[margin-(at-from):margin+to-at], from)
 }
 
 func readFull(r io.ReaderAt, p []byte, off int64) error {

@@ -14,7 +14,7 @@ const Memory = 64 << 20
 
 // What the parts of a reader hold at most, in bytes.
 const (
-	modelMemory      = 20 << 20
+	modelMemory      = 8 << 20
 	baseViewMemory   = 20 << 20
 	resultViewMemory = 14 << 20
 	coverMemory      = 12

@@ -36,11 +36,11 @@ const (
 // newPlain returns a model for so many bytes that covers have: one in a hundred
 // or less differs.
 func newPlain(covered int64) plain {
-	most := tableBits(covered>>7, 10, 14)
+	most := tableBits(covered>>8, 10, 14)
 	return plain{
 		gaps:    entropy.NewNumbers(12, 12),
-		differs: entropy.NewFlags(hotLength+1, 1<<12, 1<<16, 1<<16),
-		value:   entropy.NewBytes(4, [entropy.Contexts]uint{most, most, most, most, most - 1, most}),
+		differs: entropy.NewFlags(1<<12, 1<<14, 1<<14),
+		value:   entropy.NewBytes(4, [entropy.Contexts]uint{most - 1, most, most}),
 	}
 }
 
@@ -107,8 +107,8 @@ func (q *plain) ask(c *entropy.Coder, act, old []byte, i int) {
 		differs = 1
 	}
 	o := uint32(old[i])
-	differs = q.differs.Code(c, differs, q.hot, int(q.history&0xFFF),
-		int(o|uint32(old[i-1])<<8), int(o|(q.history&0xF)<<8|uint32(act[i-1])>>4<<12))
+	differs = q.differs.Code(c, differs, int(q.history&0xFF|o>>4<<8),
+		int(o|uint32(old[i-1])>>4<<8|q.history&3<<12), int(o|q.history&7<<8|uint32(act[i-1])>>5<<11))
 	if differs != 0 {
 		q.differ(c, act, old, i)
 		return
@@ -124,15 +124,11 @@ func (q *plain) ask(c *entropy.Coder, act, old []byte, i int) {
 }
 
 func (q *plain) differ(c *entropy.Coder, act, old []byte, i int) {
-	o, n := uint32(old[i]), uint32(old[i+1])
-	a1, a2 := uint32(act[i-1]), uint32(act[i-2])
+	o := uint32(old[i])
 	act[i] = q.value.Code(c, act[i], int(q.history&3), &[entropy.Contexts]uint32{
-		entropy.Hash(o, a1, 1),
-		entropy.Hash(o, n, 2),
-		entropy.Hash(o, uint32(old[i-1]), 3|a1<<8),
-		entropy.Hash(a1, a2, 4),
-		entropy.Hash(uint32(byte(o)+q.lastDelta), 5, 5),
-		entropy.Hash(o, 6, q.history&7),
+		entropy.Hash(o, 1, q.history&7),
+		entropy.Hash(uint32(old[i]+q.lastDelta), 2, 0),
+		entropy.Hash(o, 3, uint32(old[i+1])),
 	})
 	q.lastDelta = act[i] - old[i]
 	q.history = q.history<<1 | 1

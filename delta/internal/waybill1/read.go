@@ -150,13 +150,13 @@ func (r *reader) computed(at int64, n int) error {
 
 func (r *reader) literals(from, to int64) error {
 	return r.chunks(from, to, func(at int64, n int) error {
-		if r.machine.stored.Code(r.c, 0, 0, 0, 0, 0) == 1 {
+		if r.machine.stored.Code(r.c, 0, 0, 0, 0) == 1 {
 			if err := r.stored.fill(r.act[margin : margin+n]); err != nil {
 				return err
 			}
 			return r.emit(n)
 		}
-		r.literal.code(r.c, r.act, r.old, margin, margin+n)
+		r.literal.code(r.c, r.act, margin, margin+n)
 		if err := r.c.Err(); err != nil {
 			return err
 		}

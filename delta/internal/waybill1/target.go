@@ -40,22 +40,22 @@ func (g *Image) newLow() uint64 { return g.New.Segments[0].Address }
 // address went before.
 type targets struct {
 	exact  []known
-	times  []uint8  // how often exact was right; 0 without any
 	places []uint32 // what was to be added to the map's answer, by old address
 }
 
-type known struct {
-	old, new uint32
-}
+// known is where references to an address went, and how often in a row; never
+// at first.
+type known struct{ old, new, times uint32 }
 
 const (
-	exactBits = 17
-	placeBits = 15
+	exactBits = 15
+	placeBits = 14
 	placeSize = 9 // bits
+	timesMost = 8
 )
 
 func newTargets() *targets {
-	return &targets{exact: make([]known, 1<<exactBits), times: make([]uint8, 1<<exactBits), places: make([]uint32, 1<<placeBits)}
+	return &targets{exact: make([]known, 1<<exactBits), places: make([]uint32, 1<<placeBits)}
 }
 
 func exactIndex(old uint32) uint32 { return old * 0x9E3779B1 >> (32 - exactBits) }
@@ -65,9 +65,9 @@ func placeIndex(old uint32) uint32 { return (old >> placeSize) * 0x9E3779B1 >> (
 // and how sure the first is, from 0 to confidences-1.
 func (t *targets) guess(old, mapped uint32) (first, second uint32, confidence int) {
 	shift := t.places[placeIndex(old)]
-	i := exactIndex(old)
-	if k := t.exact[i]; k.old == old && t.times[i] > 0 {
-		confidence = 2 + int(t.times[i]-1)*2
+	k := &t.exact[exactIndex(old)]
+	if k.old == old && k.times > 0 {
+		confidence = int(k.times) * 2
 		if k.new == mapped+shift {
 			confidence++
 		}
@@ -79,14 +79,14 @@ func (t *targets) guess(old, mapped uint32) (first, second uint32, confidence in
 	return mapped, mapped, 0
 }
 
-const confidences = 18
+const confidences = timesMost*2 + 2
 
 func (t *targets) learn(old, mapped, actual uint32) {
-	i := exactIndex(old)
-	if now := (known{old, actual}); t.exact[i] == now && t.times[i] > 0 {
-		t.times[i] = min(t.times[i]+1, 8)
+	k := &t.exact[exactIndex(old)]
+	if k.old == old && k.new == actual && k.times > 0 {
+		k.times = min(k.times+1, timesMost)
 	} else {
-		t.exact[i], t.times[i] = now, 1
+		*k = known{old, actual, 1}
 	}
 	t.places[placeIndex(old)] = actual - mapped
 }

@@ -26,6 +26,13 @@ const (
 	nearBy     = 4 << 10
 )
 
+// What it makes a reader inflate is bounded alike: few bytes of a file may be very
+// many of its contents.
+const (
+	inflateFactor = 16 // times the view's length
+	inflateFree   = 512 << 20
+)
+
 // see returns the base as the covers see it, and its length.
 func (h *Header) see(file *baseFile, length int64) (io.ReaderAt, int64, error) {
 	if h.Views&BaseView == 0 {
@@ -42,7 +49,23 @@ func (h *Header) see(file *baseFile, length int64) (io.ReaderAt, int64, error) {
 		return nil, 0, fmt.Errorf("%w: a view of %d bytes of the base", ErrCorrupt, view.Size())
 	}
 	file.left = readFree + readFactor*length
-	return view, view.Size(), nil
+	view.Limit(inflateFree + inflateFactor*view.Size())
+	return baseView{view, file}, view.Size(), nil
+}
+
+// baseView is the view of a file, which also keeps its failures.
+type baseView struct {
+	*deflate.View
+	file *baseFile
+}
+
+func (v baseView) ReadAt(p []byte, off int64) (n int, err error) {
+	n, err = v.View.ReadAt(p, off)
+	if errors.Is(err, deflate.ErrWork) {
+		v.file.err = cmp.Or(v.file.err, ErrWork)
+		err = v.file.err
+	}
+	return n, err
 }
 
 // baseFile reads the base for as long as the context and its allowance last. It
@@ -90,7 +113,7 @@ type resultFile struct {
 
 func newResultFile(w io.Writer, length int64) *resultFile {
 	out := &limited{w, length}
-	return &resultFile{deflate.NewWriter(out), out}
+	return &resultFile{deflate.NewWriter(out, length), out}
 }
 
 func (f *resultFile) Write(p []byte) (int, error) {

@@ -221,6 +221,6 @@ func newMachine(ctx context.Context, c *entropy.Coder, base io.ReaderAt, baseLen
 		act:    make([]byte, margin+pieceSize+2*margin),
 		old:    make([]byte, margin+pieceSize+2*margin),
 		pages:  newPages(images),
-		stored: entropy.NewFlags(1, 1, 1, 1),
+		stored: entropy.NewFlags(1, 1, 1),
 	}
 }

@@ -88,11 +88,11 @@ func (w *writer) literals(from, to int64) error {
 		if incompressible(w.act[margin : margin+n]) {
 			store = 1
 		}
-		if w.stored.Code(w.c, store, 0, 0, 0, 0) == 1 {
+		if w.stored.Code(w.c, store, 0, 0, 0) == 1 {
 			w.storedBytes = append(w.storedBytes, w.act[margin:margin+n]...)
 			return nil
 		}
-		w.literal.code(w.c, w.act, w.old, margin, margin+n)
+		w.literal.code(w.c, w.act, margin, margin+n)
 		return nil
 	})
 }

@@ -61,7 +61,7 @@ func Covers(ctx context.Context, base, result []byte, finder Finder, better int)
 		})
 	}
 	group.Wait()
-	return slices.Concat(found...), ctx.Err()
+	return worthwhile(base, result, slices.Concat(found...)), ctx.Err()
 }
 
 // run finds the covers of a segment that starts at from.

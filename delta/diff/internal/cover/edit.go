@@ -36,3 +36,52 @@ func Longest(covers []waybill1.Cover, n int) []waybill1.Cover {
 	slices.SortFunc(kept, func(a, b waybill1.Cover) int { return cmp.Compare(a.New, b.New) })
 	return kept
 }
+
+// A cover is worth its place if so many of its bytes are equal: on the diagonal
+// of one of the last covers, right behind the last one in the base, elsewhere.
+const (
+	worthRecent = 8
+	worthBehind = 12
+	worthElse   = 14
+	surelyWorth = 64 // bytes, equal or not
+)
+
+// worthwhile leaves out the covers that cost more than the bytes they save.
+func worthwhile(base, result []byte, covers []waybill1.Cover) []waybill1.Cover {
+	kept := covers[:0]
+	var recent [4]uint32 // diagonals, the last first
+	behind := uint32(0)
+	for _, c := range covers {
+		diagonal := c.Old - c.New
+		i := slices.Index(recent[:], diagonal)
+		worth := worthElse
+		switch {
+		case i >= 0:
+			worth = worthRecent
+		case c.Old == behind:
+			worth = worthBehind
+		}
+		if c.Length < surelyWorth && equal(base[c.Old:][:c.Length], result[c.New:][:c.Length]) < worth {
+			continue
+		}
+		if i < 0 {
+			i = len(recent) - 1
+		}
+		copy(recent[1:i+1], recent[:i])
+		recent[0] = diagonal
+		kept = append(kept, c)
+		behind = c.Old + c.Length
+	}
+	return kept
+}
+
+// equal counts the bytes that a and b, of one length, have in common.
+func equal(a, b []byte) int {
+	n := 0
+	for i, v := range a {
+		if b[i] == v {
+			n++
+		}
+	}
+	return n
+}

@@ -4,6 +4,7 @@ package cover
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/waybill-project/waybill/delta/diff/internal/suffix"
 )
@@ -11,26 +12,33 @@ import (
 // Table is a Finder that knows the places of the base by a hash of their first
 // bytes: quick, and blind for shorter matches.
 type Table struct {
-	base   []byte
-	window int
-	heads  []uint32
-	shift  uint
+	base         []byte
+	window, step int
+	// heads has, by the top bits of a hash, the number of a place, counted from 1,
+	// and above its bits as many of the hash as there is room for.
+	heads []uint32
+	shift uint
+	bits  uint // of the number of a place
 }
 
 // NewTable makes a table of every step-th place, by window bytes, 8 to 32.
 func NewTable(base []byte, window, step int) *Table {
-	t := &Table{base: base, window: window, shift: 64 - 10}
+	t := &Table{base: base, window: window, step: step, shift: 64 - 10, bits: uint(bits.Len(uint(len(base)/step + 1)))}
 	for 2<<(64-t.shift) <= len(base)/step && t.shift > 36 {
 		t.shift--
 	}
 	t.heads = make([]uint32, 1<<(64-t.shift))
-	for at := 0; at+window <= len(base); at += step {
-		if h := &t.heads[t.hash(base[at:])]; *h == 0 {
-			*h = uint32(at + 1)
+	for i := 0; i*step+window <= len(base); i++ {
+		h := t.hash(base[i*step:])
+		if head := &t.heads[h>>t.shift]; *head == 0 {
+			*head = uint32(i+1) | t.check(h)
 		}
 	}
 	return t
 }
+
+// check is the part of a hash that tells places apart.
+func (t *Table) check(h uint64) uint32 { return uint32(h<<(64-t.shift)>>32) >> t.bits << t.bits }
 
 func (t *Table) hash(p []byte) uint64 {
 	h := binary.LittleEndian.Uint64(p) * 0x9E3779B97F4A7C15
@@ -40,7 +48,7 @@ func (t *Table) hash(p []byte) uint64 {
 	if t.window&7 != 0 {
 		h = (h ^ h>>29 ^ binary.LittleEndian.Uint64(p[t.window-8:])) * 0xD6E8FEB86659FD93
 	}
-	return h >> t.shift
+	return h
 }
 
 // Longest implements Finder.
@@ -48,11 +56,12 @@ func (t *Table) Longest(p []byte, want int) (at, length int) {
 	if len(p) < t.window {
 		return 0, 0
 	}
-	h := t.heads[t.hash(p)]
-	if h == 0 {
+	h := t.hash(p)
+	head := t.heads[h>>t.shift]
+	if head == 0 || head>>t.bits<<t.bits != t.check(h) {
 		return 0, 0
 	}
-	at = int(h - 1)
+	at = int(head&(1<<t.bits-1)-1) * t.step
 	if n := suffix.Common(t.base[at:], p); n >= t.window {
 		return at, n
 	}

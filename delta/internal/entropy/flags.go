@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package entropy
+
+// A slot is an adaptive probability: 22 bits of it, then how often it was
+// adapted, in 10 bits. Its first values count for more.
+type slot uint32
+
+const (
+	even      slot = 1 << 31
+	slotLimit      = 255
+)
+
+var rates = rateTable()
+
+// rateTable is 65536/(n+1.5), for n adaptations so far, without its last bit,
+// which says whether n still grows.
+func rateTable() (t [slotLimit + 1]int32) {
+	for n := range t {
+		t[n] = int32(65536*2/(2*n+3)) | 1
+	}
+	t[slotLimit] &^= 1
+	return t
+}
+
+// toward moves s to a bit's value, 0 or 1<<22-1.
+func (s slot) toward(value int64) slot {
+	rate := rates[s&slotLimit]
+	move := (value - int64(s>>10)) * int64(rate) >> 16
+	return s + slot(move<<10) + slot(rate&1)
+}
+
+func slots(n int) []slot {
+	t := make([]slot, n)
+	t[0] = even
+	for done := 1; done < n; done *= 2 {
+		copy(t[done:], t[:done])
+	}
+	return t
+}
+
+// Flags codes single bits by what three contexts expect.
+type Flags struct {
+	slots  [3][]slot
+	blends [64]blend
+}
+
+// NewFlags returns a model whose contexts have so many values.
+func NewFlags(first, second, third int) *Flags {
+	f := &Flags{slots: [3][]slot{slots(first), slots(second), slots(third)}}
+	for i := range f.blends {
+		f.blends[i] = blend{1 << 15, 1 << 15}
+	}
+	return f
+}
+
+// certain is the least probability that is coded, in 65536ths.
+const certain = 24
+
+// Code codes a bit in the given contexts.
+func (f *Flags) Code(c *Coder, bit, first, second, third int) int {
+	p0, p1, p2 := &f.slots[0][first], &f.slots[1][second], &f.slots[2][third]
+	s0, s1, s2 := *p0, *p1, *p2
+	b := &f.blends[s0>>29<<3|s2>>29]
+	k := b.share()
+	p := (uint32(s0>>10)*uint32(k.first) + uint32(s1>>10)*uint32(k.second) + uint32(s2>>10)*uint32(k.third)) >> 9
+	bit = c.Bit(bit, min(max(p, certain), 1<<scale-certain))
+	one := int64(bit)<<22 - int64(bit)
+	flip := int64(bit) - 1
+	d1 := (int64(s1) - int64(s0)) ^ flip
+	d2 := (int64(s2) - int64(p<<16)) ^ flip
+	b.second += uint16((^(d1>>63)&0xffff - int64(b.second)) >> 5)
+	b.third += uint16((^(d2>>63)&0xffff - int64(b.third)) >> 5)
+	*p0, *p1, *p2 = s0.toward(one), s1.toward(one), s2.toward(one)
+	return bit
+}
