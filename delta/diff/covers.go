@@ -65,7 +65,7 @@ func (w *writing) search(ctx context.Context, level Level, old []byte, in span, 
 	}
 	var all []waybill1.Cover
 	for _, s := range ranges {
-		covers, err := cover.Covers(ctx, old, new[s.from:s.to], finder, w.better())
+		covers, err := cover.Covers(ctx, old, new[s.from:s.to], finder, w.better(s))
 		if err != nil {
 			return nil, err
 		}
@@ -121,8 +121,9 @@ func total(ranges []span) int64 {
 	return n
 }
 
-func (w *writing) better() int {
-	if len(w.header.Images) == 0 && w.header.Views == 0 {
+// better is for a range of the result.
+func (w *writing) better(s span) int {
+	if w.header.Views == 0 && !within(w.header.Images, s.from) {
 		return cover.Far
 	}
 	return cover.Near

@@ -132,6 +132,7 @@ func embeddedSamples() []embeddedSample {
 		{files{"one that did not change", tarred(a, b), tarred(a, b2), most}, 1},
 		{files{"twice the same", tarred(a, a), tarred(a2, a2), most}, 2},
 		{files{"one that was two", tarred(a, b), tarred(a2), most}, 1},
+		{files{"one that took in another", tarred(a, b), tarred(outer2), 20 << 10}, 1},
 		{files{"a stub before the rest", tarred(a[:4000], a), tarred(a2[:4000], a2), most}, 1},
 		{files{"cut at the end", within(a)[:len(a)/2], within(a2)[:len(a2)/2], 40 << 10}, 0},
 		{files{"only text", join(text, text), join(text, text[:40], text), 300}, 0},

@@ -85,14 +85,11 @@ func firstBehind(all []embedded, at int64) int {
 	return sort.Search(len(all), func(i int) bool { return all[i].end() > at })
 }
 
-// finerCovers is how many covers there are for a rough one.
-const finerCovers = 4
-
 // maxImageHeader is what images may take of a header, in bytes.
 const maxImageHeader = 48 << 10
 
-// openImages opens those that changed, as many as a patch may have that leaves
-// room for so many covers.
+// openImages opens those that changed, as many as a patch may have with room for
+// so many covers: half of what there will be, and the shorter half says little.
 func (w *writing) openImages(pairs []kin, covers int) []*image {
 	var images []*image
 	h, size := w.header, 0
@@ -112,7 +109,7 @@ func (w *writing) openImages(pairs []kin, covers int) []*image {
 		i.OldAt, i.NewAt = k.old.at, k.new.at
 		h.Images = append(h.Images, i.region())
 		more := len(i.New.Append(nil)) + 3*binary.MaxVarintLen32
-		if size+more > maxImageHeader || h.MaxCovers() < min(finerCovers*covers, len(w.result)/8) {
+		if size+more > maxImageHeader || h.MaxCovers() < min(covers, len(w.result)/8) {
 			h.Images = h.Images[:len(images)]
 			continue
 		}

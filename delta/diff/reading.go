@@ -22,7 +22,7 @@ const (
 	// What a reader may inflate as this simulates it, which is more than in truth,
 	// stays well below what package waybill1 allows.
 	inflateFactor = 20 // times the base's view
-	inflateFree   = 512
+	inflateFree   = 4096
 )
 
 // worthRestart is how long a cover must be if a reader starts anew for it. Short
