@@ -6,11 +6,12 @@
 // named format, however it was found; the way may change, the formats do not.
 //
 // Level says how much time a patch is worth. For waybill1, references in
-// executables are made alike and archives seen by their contents; then Best
-// finds the longest matches by a suffix array, Default and Fast by a table of
-// places. bsdiff4 takes the cheapest path through the longest matches, with
-// costs that it has learned from a first pass; at level Fast, and where memory
-// does not suffice, it extends equal blocks instead. vcdiff has one level.
+// executables, also of those within other files, are made alike and archives
+// seen by their contents; then Best finds the longest matches by a suffix
+// array, Default and Fast by a table of places. bsdiff4 takes the cheapest path
+// through the longest matches, with costs that it has learned from a first
+// pass; at level Fast, and where memory does not suffice, it extends equal
+// blocks instead. vcdiff has one level.
 //
 // All take linear time, or nearly so, for any input, end soon after their
 // context does, and make the same patch on any number of cores. Every patch is

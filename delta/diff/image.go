@@ -4,7 +4,9 @@ package diff
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
+	"slices"
 
 	"github.com/waybill-project/waybill/delta/internal/executable"
 	"github.com/waybill-project/waybill/delta/internal/waybill1"
@@ -16,26 +18,77 @@ type image struct {
 	newFile *executable.File
 }
 
-// openImages returns nil if base and result are not executables for one machine.
-func openImages(base, result []byte) *image {
+// openImage returns nil if old and new are not executables for one machine.
+func openImage(old, new []byte) *image {
 	var i image
 	var oldErr, newErr error
-	both(func() { i.Old, oldErr = executable.Open(bytes.NewReader(base), int64(len(base))) },
-		func() { i.newFile, newErr = executable.Open(bytes.NewReader(result), int64(len(result))) })
+	both(func() { i.Old, oldErr = executable.Open(bytes.NewReader(old), int64(len(old))) },
+		func() { i.newFile, newErr = executable.Open(bytes.NewReader(new), int64(len(new))) })
 	if oldErr != nil || newErr != nil || i.Old.Machine != i.newFile.Machine {
 		return nil
 	}
-	i.New, i.OldLength, i.NewLength = &i.newFile.Layout, int64(len(base)), int64(len(result))
+	i.New, i.OldLength, i.NewLength = &i.newFile.Layout, int64(len(old)), int64(len(new))
 	return &i
 }
 
-// alike returns copies of base and result in which every reference is written
-// as its target in the result, so that code that only moved is equal.
-func (i *image) alike(base, result []byte, offsets *waybill1.Offsets) (old, new []byte) {
+func (i *image) region() waybill1.Region {
+	layout := i.newFile.Layout // alone, without the tables of the file
+	return waybill1.Region{OldAt: i.OldAt, OldLength: i.OldLength, NewAt: i.NewAt, New: &layout}
+}
+
+func (i *image) hashes() int {
+	if i.newFile.Hashes == nil {
+		return 0
+	}
+	return i.newFile.Hashes.Count
+}
+
+// regions lists images for a header: first the one with the most page hashes,
+// since a reader computes those of one image, and only tells its hashes.
+func regions(images []*image) []waybill1.Region {
+	images = slices.Clone(images)
+	slices.SortStableFunc(images, func(a, b *image) int { return cmp.Compare(b.hashes(), a.hashes()) })
+	var all []waybill1.Region
+	for n, i := range images {
+		r := i.region()
+		if n > 0 {
+			r.New.Hashes = nil
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// own returns the parts of covers that lead from the old image to the new one,
+// and how many bytes they are.
+func (i *image) own(covers []waybill1.Cover) (own []waybill1.Cover, n int64) {
+	for _, c := range covers {
+		move := int64(c.Old) - int64(c.New)
+		from := max(int64(c.New), i.NewAt, i.OldAt-move)
+		to := min(int64(c.New)+int64(c.Length), i.NewAt+i.NewLength, i.OldAt+i.OldLength-move)
+		if from < to {
+			own = append(own, waybill1.Cover{New: uint32(from), Old: uint32(from + move), Length: uint32(to - from)})
+			n += to - from
+		}
+	}
+	return own, n
+}
+
+// normalised returns copies of base and result in which every reference of an image
+// is written as its target in the result, so that code that only moved is equal.
+func normalised(images []*image, base, result []byte, offsets *waybill1.Offsets) (old, new []byte) {
 	both(func() {
-		old = i.normalised(base, i.Old, func(a uint64) uint64 { return i.Target(a, offsets) })
+		old = bytes.Clone(base)
+		for _, i := range images {
+			i.normalise(old[i.OldAt:][:i.OldLength], base[i.OldAt:][:i.OldLength], i.Old,
+				func(a uint64) uint64 { return i.Target(a, offsets) })
+		}
 	}, func() {
-		new = i.normalised(result, i.newFile, func(a uint64) uint64 { return a })
+		new = bytes.Clone(result)
+		for _, i := range images {
+			i.normalise(new[i.NewAt:][:i.NewLength], result[i.NewAt:][:i.NewLength], i.newFile,
+				func(a uint64) uint64 { return a })
+		}
 	})
 	return old, new
 }
@@ -45,8 +98,8 @@ const (
 	scanEdge = executable.Before
 )
 
-func (i *image) normalised(data []byte, file *executable.File, target func(uint64) uint64) []byte {
-	out := bytes.Clone(data)
+// normalise writes the references of data, an executable, into its copy out.
+func (i *image) normalise(out, data []byte, file *executable.File, target func(uint64) uint64) {
 	var refs []executable.Reference
 	low := i.New.Segments[0].Address
 	for from := 0; from < len(data); {
@@ -56,19 +109,18 @@ func (i *image) normalised(data []byte, file *executable.File, target func(uint6
 		refs, next = file.Scan(refs[:0], data[start:end], int64(start), from-start, to-start)
 		for _, r := range refs {
 			field := out[r.Offset:][:r.Kind.Width()]
-			if to := target(r.Target); !normalise(field, r.Kind, uint32(to-low)) {
+			if to := target(r.Target); !writeAlike(field, r.Kind, uint32(to-low)) {
 				i.New.Put(r.Kind, field, 0, to)
 			}
 		}
 		from = max(start+next, to)
 	}
-	return out
 }
 
-// normalise writes a target into a field in a form that is the same wherever
+// writeAlike writes a target into a field in a form that is the same wherever
 // the field is; bits that differ little are where their field has its bytes. It
 // does not know short fields, which say little about where they are.
-func normalise(field []byte, k executable.Kind, target uint32) bool {
+func writeAlike(field []byte, k executable.Kind, target uint32) bool {
 	le := binary.LittleEndian
 	switch k {
 	case executable.Branch26:

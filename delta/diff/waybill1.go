@@ -12,8 +12,8 @@ import (
 	"log/slog"
 
 	"github.com/waybill-project/waybill/delta/diff/internal/cover"
-	"github.com/waybill-project/waybill/delta/diff/internal/suffix"
 	"github.com/waybill-project/waybill/delta/internal/deflate"
+	"github.com/waybill-project/waybill/delta/internal/executable"
 	"github.com/waybill-project/waybill/delta/internal/waybill1"
 )
 
@@ -61,6 +61,7 @@ const worthwhile = 8
 type writing struct {
 	header       waybill1.Header
 	base, result []byte
+	long         []span // of a base that is a view: contents of long streams
 	level        Level
 	progress     *progress
 }
@@ -107,6 +108,9 @@ func (p pair) views(ctx context.Context, plain *writing, log *slog.Logger) (*wri
 		return w, err
 	}
 	w.header.Views |= waybill1.BaseView
+	for _, s := range base.Long(longStream) {
+		w.long = append(w.long, span{s[0], s[1]})
+	}
 	w.base, err = whole(base)
 	return w, err
 }
@@ -134,27 +138,17 @@ func whole(v *deflate.View) ([]byte, error) {
 
 // make finds the covers and writes the patch.
 func (w *writing) make(ctx context.Context) ([]byte, error) {
-	old, new := w.base, w.result
-	image := openImages(old, new)
-	if image != nil {
-		rough, err := cover.Covers(ctx, old, new, cover.NewTable(old, 24, 4), cover.Near)
-		if err != nil {
-			return nil, err
-		}
-		w.header.Images = []waybill1.Region{{OldLength: image.OldLength, New: image.New}}
-		old, new = image.alike(old, new, waybill1.NewOffsets(rough, int64(len(old))))
-	}
-	finder, err := w.finder(ctx, old)
+	old, new, err := w.alike(ctx)
 	if err != nil {
 		return nil, err
 	}
-	covers, err := cover.Covers(ctx, old, new, finder, w.better(image))
+	covers, err := w.covers(ctx, old, new)
 	if err != nil {
 		return nil, err
 	}
-	if image != nil && image.New.Hashes != nil {
-		h := image.New.Hashes
-		covers = cover.Without(covers, h.At, h.At+int64(h.Count)*sha256.Size)
+	covers = w.worthReading(covers)
+	if h, at := w.pageHashes(); h != nil {
+		covers = cover.Without(covers, at, at+int64(h.Count)*sha256.Size)
 	}
 	if limit := w.header.MaxCovers(); len(covers) > limit {
 		covers = cover.Longest(covers, limit)
@@ -163,22 +157,80 @@ func (w *writing) make(ctx context.Context) ([]byte, error) {
 	return waybill1.Write(ctx, w.header, bytes.NewReader(w.base), int64(len(w.base)), w.result, covers)
 }
 
-func (w *writing) better(image *image) int {
-	if image == nil && w.header.Views == 0 {
-		return cover.Far
+// pageHashes are those that a reader computes, and where they begin.
+func (w *writing) pageHashes() (h *executable.PageHashes, at int64) {
+	if len(w.header.Images) == 0 {
+		return nil, 0
 	}
-	return cover.Near
+	first := w.header.Images[0]
+	if h = first.New.Hashes; h != nil {
+		at = first.NewAt + h.At
+	}
+	return h, at
 }
 
-func (w *writing) finder(ctx context.Context, old []byte) (cover.Finder, error) {
-	switch w.level {
-	case Fast:
-		return cover.NewTable(old, 24, 4), nil
-	case Best:
-		array, err := suffix.New(ctx, old)
-		return cover.Sorted{Array: array}, err
+// alike returns what covers are searched in: base and result, or copies of them
+// with images, which it puts into the header, made alike.
+func (w *writing) alike(ctx context.Context) (old, new []byte, err error) {
+	images, rough, err := w.images(ctx)
+	if err != nil || len(images) == 0 {
+		return w.base, w.result, err
 	}
-	return cover.NewTable(old, 12, 1), nil
+	w.header.Images = regions(images)
+	old, new = normalised(images, w.base, w.result, waybill1.NewOffsets(rough, int64(len(w.base))))
+	return old, new, nil
+}
+
+// images finds the executables that base and result have in common, and rough
+// covers of them.
+func (w *writing) images(ctx context.Context) ([]*image, []waybill1.Cover, error) {
+	var old, new []embedded
+	if !wholly(w.base) || !wholly(w.result) {
+		both(func() { old = findExecutables(w.base) }, func() { new = findExecutables(w.result) })
+	}
+	if len(old) < 2 && len(new) < 2 {
+		if whole := openImage(w.base, w.result); whole != nil {
+			rough, err := w.rough(ctx, w.base, w.result)
+			return []*image{whole}, rough, err
+		}
+	}
+	if len(old) == 0 || len(new) == 0 {
+		return nil, nil, nil
+	}
+	rough, err := w.rough(ctx, w.base, w.result)
+	if err != nil {
+		return nil, nil, err
+	}
+	return w.own(ctx, w.openImages(pairUp(old, new, rough), len(rough)), rough)
+}
+
+// own keeps of rough covers what images have of what they were. It searches
+// anew where that is little because another executable had the same, and drops
+// the images that have next to nothing.
+func (w *writing) own(ctx context.Context, images []*image, rough []waybill1.Cover) (kept []*image, all []waybill1.Cover, err error) {
+	for _, i := range images {
+		covers, n := i.own(rough)
+		if n < i.NewLength-i.NewLength/8 {
+			covers, err = w.rough(ctx, w.base[i.OldAt:][:i.OldLength], w.result[i.NewAt:][:i.NewLength])
+			if err != nil {
+				return nil, nil, err
+			}
+			n = 0
+			for k := range covers {
+				n += int64(covers[k].Length)
+				covers[k].Old += uint32(i.OldAt)
+				covers[k].New += uint32(i.NewAt)
+			}
+		}
+		if n > i.NewLength/leastShare {
+			kept, all = append(kept, i), append(all, covers...)
+		}
+	}
+	return kept, all, nil
+}
+
+func (w *writing) rough(ctx context.Context, base, result []byte) ([]waybill1.Cover, error) {
+	return cover.Covers(ctx, base, result, cover.NewTable(base, 24, 4), cover.Near)
 }
 
 // both runs two functions at once.

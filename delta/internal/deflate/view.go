@@ -373,3 +373,15 @@ func (v *View) point(stream int, position int64) *checkpoint {
 	}
 	return &v.points[i]
 }
+
+// Long lists from where to where in the view the contents of streams of n bytes
+// or more lie.
+func (v *View) Long(n int64) (ranges [][2]int64) {
+	for i := range v.streams {
+		if s := &v.streams[i]; s.length >= n {
+			from := s.at + s.offset - v.before(i) + int64(len(s.fix))
+			ranges = append(ranges, [2]int64{from, from + s.length})
+		}
+	}
+	return ranges
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package diff
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/waybill-project/waybill/delta/diff/internal/cover"
+	"github.com/waybill-project/waybill/delta/diff/internal/suffix"
+	"github.com/waybill-project/waybill/delta/internal/waybill1"
+)
+
+// span is a range of bytes.
+type span struct{ from, to int64 }
+
+// covers searches each image in what it was, and the rest in all of the base:
+// readers of an archive would have to inflate much for the little that one
+// executable has of another.
+func (w *writing) covers(ctx context.Context, old, new []byte) ([]waybill1.Cover, error) {
+	var all []waybill1.Cover
+	rest := outside(w.header.Images, int64(len(new)))
+	for _, i := range w.header.Images {
+		in := span{i.NewAt, i.NewAt + i.New.Size}
+		covers, err := w.search(ctx, w.level, old, span{i.OldAt, i.OldAt + i.OldLength}, new, in)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, covers...)
+		if i.OldLength < int64(len(old)) {
+			rest = append(rest, gaps(in, covers)...)
+		}
+	}
+	level := w.level
+	if level == Best && total(rest) < int64(len(new))/8 {
+		level = Default
+	}
+	covers, err := w.search(ctx, level, old, span{0, int64(len(old))}, new, rest...)
+	for _, c := range covers {
+		if c.Length >= strayLength || !within(w.header.Images, int64(c.New)) {
+			all = append(all, c)
+		}
+	}
+	slices.SortFunc(all, func(a, b waybill1.Cover) int { return cmp.Compare(a.New, b.New) })
+	return all, err
+}
+
+// What an image has of other places is looked for in gaps between its covers,
+// and worth the way there, from so many bytes on.
+const (
+	strayGap    = 1 << 10
+	strayLength = 256
+)
+
+// search finds the covers of ranges of new in a range of old.
+func (w *writing) search(ctx context.Context, level Level, old []byte, in span, new []byte, ranges ...span) ([]waybill1.Cover, error) {
+	if len(ranges) == 0 {
+		return nil, nil
+	}
+	old = old[in.from:in.to]
+	finder, err := coverFinder(ctx, level, old)
+	if err != nil {
+		return nil, err
+	}
+	var all []waybill1.Cover
+	for _, s := range ranges {
+		covers, err := cover.Covers(ctx, old, new[s.from:s.to], finder, w.better(s))
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range covers {
+			all = append(all, waybill1.Cover{New: c.New + uint32(s.from), Old: c.Old + uint32(in.from), Length: c.Length})
+		}
+	}
+	return all, nil
+}
+
+// outside lists the ranges of a result that no image has.
+func outside(images []waybill1.Region, length int64) []span {
+	images = slices.SortedFunc(slices.Values(images), func(a, b waybill1.Region) int { return cmp.Compare(a.NewAt, b.NewAt) })
+	var ranges []span
+	at := int64(0)
+	for _, i := range images {
+		if at < i.NewAt {
+			ranges = append(ranges, span{at, i.NewAt})
+		}
+		at = i.NewAt + i.New.Size
+	}
+	if at < length {
+		ranges = append(ranges, span{at, length})
+	}
+	return ranges
+}
+
+// gaps lists the long ranges that covers leave open.
+func gaps(in span, covers []waybill1.Cover) []span {
+	var ranges []span
+	at := in.from
+	for _, c := range covers {
+		if at+strayGap <= int64(c.New) {
+			ranges = append(ranges, span{at, int64(c.New)})
+		}
+		at = int64(c.New) + int64(c.Length)
+	}
+	if at+strayGap <= in.to {
+		ranges = append(ranges, span{at, in.to})
+	}
+	return ranges
+}
+
+func within(images []waybill1.Region, at int64) bool {
+	return slices.ContainsFunc(images, func(i waybill1.Region) bool { return at >= i.NewAt && at < i.NewAt+i.New.Size })
+}
+
+func total(ranges []span) int64 {
+	n := int64(0)
+	for _, s := range ranges {
+		n += s.to - s.from
+	}
+	return n
+}
+
+// better is for a range of the result.
+func (w *writing) better(s span) int {
+	if w.header.Views == 0 && !within(w.header.Images, s.from) {
+		return cover.Far
+	}
+	return cover.Near
+}
+
+func coverFinder(ctx context.Context, level Level, old []byte) (cover.Finder, error) {
+	switch level {
+	case Fast:
+		return cover.NewTable(old, 24, 4), nil
+	case Best:
+		array, err := suffix.New(ctx, old)
+		return cover.Sorted{Array: array}, err
+	}
+	return cover.NewTable(old, 12, 1), nil
+}
