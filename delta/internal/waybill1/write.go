@@ -100,7 +100,7 @@ func (w *writer) literals(from, to int64) error {
 // incompressible tells random bytes by how often equal ones occur: 1/256 of all
 // pairs, if they are random.
 func incompressible(p []byte) bool {
-	if len(p) < 1024 {
+	if len(p) < 128 {
 		return false
 	}
 	var counts [256]uint64
@@ -112,5 +112,5 @@ func incompressible(p []byte) bool {
 		pairs += n * (n - 1)
 	}
 	n := uint64(len(p))
-	return pairs*256*50 < n*(n-1)*51
+	return pairs*256*100 < n*(n-1)*107
 }
