@@ -69,7 +69,9 @@ func (m *machine) take(covers []Cover, length int64) {
 		covered += int64(c.Length)
 	}
 	m.plain = newPlain(covered)
-	m.literal = newLiterals(length - covered)
+	if covered < length {
+		m.literal = newLiterals(length - covered)
+	}
 	if len(m.images) > 0 {
 		m.offsets = NewOffsets(covers, m.baseLength)
 		m.target = newTargets()
