@@ -111,10 +111,7 @@ func (s *nibbles) code(c *Coder, v int, l0, l1, l2 *line) int {
 	e[3] = l0[3]>>3&eighths*k.first + l1[3]>>3&eighths*k.second + l2[3]>>3&eighths*k.third + 0x000f_000e_000d_000c
 	e[4] = 1 << 15
 	if c.reading {
-		if c.left == 0 {
-			c.turn()
-		}
-		t := c.state&(1<<scale-1)>>1*lanes | lanes<<15
+		t := uint64(c.place()>>1)*lanes | lanes<<15
 		sum := (t-e[0])>>15&lanes + (t-e[1])>>15&lanes + (t-e[2])>>15&lanes + (t-e[3])>>15&lanes
 		v = int(sum*lanes>>48) - 1
 	}
@@ -122,16 +119,7 @@ func (s *nibbles) code(c *Coder, v int, l0, l1, l2 *line) int {
 	next := v + 1
 	from := e[v>>2] >> (uint(v) * 16 & 63) & lane0
 	size := e[next>>2]>>(uint(next)*16&63)&lane0 - from
-	if c.reading {
-		c.left--
-		x := c.state>>scale*(size<<1) + c.state&(1<<scale-1) - from<<1
-		if x < lowest {
-			x = c.refill(x)
-		}
-		c.state = x
-	} else {
-		c.push(uint32(from<<1), uint32(size<<1))
-	}
+	c.symbol(uint32(from<<1), uint32(size<<1))
 	f1, f2 := l1.part(v), l2.part(v)
 	b.second += uint16(((int64(size)-f1)>>63&0xffff - int64(b.second)) >> 5)
 	b.third += uint16(((int64(size)-f2)>>63&0xffff - int64(b.third)) >> 5)
