@@ -30,6 +30,18 @@ func TestSlots(t *testing.T) {
 	}
 }
 
+// TestBlend: what a blend learns keeps its parts within 16 bits, and goes toward
+// what was better.
+func TestBlend(t *testing.T) {
+	for part := range 1 << 16 {
+		b := blend{uint16(part), uint16(part)}
+		b.learn(-1, 0)
+		if int(b.second) < part || int(b.third) > part || part-int(b.third) > 1<<11 || int(b.second)-part > 1<<11 {
+			t.Fatalf("%d becomes %d, %d", part, b.second, b.third)
+		}
+	}
+}
+
 // TestCertain: the most certain contexts leave both bits places enough.
 func TestCertain(t *testing.T) {
 	for bit := range 2 {
