@@ -4,6 +4,7 @@ package diff
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"github.com/waybill-project/waybill/delta/diff/internal/suffix"
@@ -44,7 +45,7 @@ func alignFirst(ctx context.Context, base, result []byte) ([]match, []seed, erro
 }
 
 const (
-	nowhere   = 1 << 40 // the diagonal of the path beside all
+	nowhere   = math.MinInt // the diagonal of the path beside all
 	pathsMost = 6
 	backMost  = 1 << 11 // bytes that a new path may begin before its match
 )

@@ -43,7 +43,7 @@ func run(ctx context.Context, c Command, out *os.File) (Cost, error) {
 	cost := Cost{
 		CPU:  time.Duration(used.Utime.Nano() + used.Stime.Nano()).Seconds(),
 		Wall: time.Since(started).Seconds(),
-		Peak: used.Maxrss << 10,
+		Peak: int64(used.Maxrss) << 10,
 	}
 	switch {
 	case err != nil:

@@ -14,8 +14,8 @@ type Bytes struct {
 }
 
 // NewBytes returns a model whose contexts have tables of 1<<bits lines of 32
-// bytes each. A byte uses two lines of each. A selector chooses how they are
-// blended.
+// bytes each, bits from 1 to 31. A byte uses two lines of each. A selector chooses
+// how they are blended.
 func NewBytes(selectors int, bits [Contexts]uint) *Bytes {
 	b := &Bytes{blends: newBlends(selectors * 2)}
 	for i, n := range bits {

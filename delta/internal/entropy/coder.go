@@ -61,8 +61,8 @@ func NewReader(next func() ([]byte, error)) *Coder {
 // Reading reports the direction.
 func (c *Coder) Reading() bool { return c.reading }
 
-// Err is the first error of a reader: ErrEnd, ErrRange or that of its source.
-// What is read after it means nothing.
+// Err is the first error: ErrEnd, ErrRange or that of a reader's source. What is
+// coded after it means nothing.
 func (c *Coder) Err() error { return c.err }
 
 // Finished reports whether a reader's input is to the last byte what a writer
@@ -82,67 +82,48 @@ func (c *Coder) Bytes() []byte {
 
 // Bit codes one bit that is 1 with probability p/65536, 0 < p < 65536.
 func (c *Coder) Bit(bit int, p uint32) int {
-	if c.left == 0 {
-		c.turn()
-	}
-	c.left--
-	if !c.reading {
-		start, size := uint32(0), p
-		if bit == 0 {
-			start, size = p, 1<<scale-p
-		}
-		c.block = append(c.block, start<<scale|(size-1))
-		return bit
-	}
-	x := c.state
-	at := uint32(x & (1<<scale - 1))
-	x >>= scale
-	if at < p {
-		x = x*uint64(p) + uint64(at)
-		bit = 1
-	} else {
-		x = x*uint64(1<<scale-p) + uint64(at-p)
+	if c.reading {
 		bit = 0
+		if c.place() < p {
+			bit = 1
+		}
 	}
-	if x < lowest {
-		x = c.refill(x)
+	start, size := uint32(0), p
+	if bit == 0 {
+		start, size = p, 1<<scale-p
 	}
-	c.state = x
+	c.symbol(start, size)
 	return bit
 }
 
 // Bits codes a number of n bits, at most 16, all of them as likely.
 func (c *Coder) Bits(v uint32, n uint) uint32 {
-	if !c.reading {
-		c.push(v<<(scale-n), 1<<(scale-n))
-		return v
+	if c.reading {
+		v = c.place() >> (scale - n)
 	}
-	v = c.point() >> (scale - n)
-	c.take(v<<(scale-n), 1<<(scale-n))
+	c.symbol(v<<(scale-n), 1<<(scale-n))
 	return v
 }
 
-// push writes the symbol that has so many of the 1<<scale places from start on.
-func (c *Coder) push(start, size uint32) {
+// place is that of the symbol that a reader reads next.
+func (c *Coder) place() uint32 {
 	if c.left == 0 {
 		c.turn()
 	}
-	c.left--
-	c.block = append(c.block, start<<scale|(size-1))
-}
-
-// point is the place of the next symbol, which take has to be given.
-func (c *Coder) point() uint32 {
-	if c.left == 0 {
-		c.turn()
-	}
-	c.left--
 	return uint32(c.state & (1<<scale - 1))
 }
 
-func (c *Coder) take(start, size uint32) {
-	x := c.state
-	x = x>>scale*uint64(size) + x&(1<<scale-1) - uint64(start)
+// symbol codes the symbol that has so many of the 1<<scale places from start on.
+func (c *Coder) symbol(start, size uint32) {
+	if c.left == 0 {
+		c.turn()
+	}
+	c.left--
+	if !c.reading {
+		c.block = append(c.block, start<<scale|(size-1))
+		return
+	}
+	x := c.state>>scale*uint64(size) + c.state&(1<<scale-1) - uint64(start)
 	if x < lowest {
 		x = c.refill(x)
 	}
@@ -159,15 +140,10 @@ func (c *Coder) turn() {
 	if c.state != lowest {
 		c.fail(ErrRange)
 	}
-	state := uint64(0)
-	for i := range stateBytes {
-		state |= uint64(c.next()) << (8 * i)
-	}
-	if state < lowest {
+	if c.state = c.number(stateBytes); c.state < lowest {
 		c.fail(ErrRange)
-		state = lowest
+		c.state = lowest
 	}
-	c.state = state
 }
 
 // flush codes the symbols of a block from the last to the first.
@@ -192,42 +168,43 @@ func (c *Coder) flush() {
 	}
 }
 
-// refill appends a word to a state below lowest.
+// refill appends a word to a state below lowest, which is 256 or more: the state
+// before was lowest or more, and no symbol has less than one place.
 func (c *Coder) refill(x uint64) uint64 {
 	if len(c.in) >= wordBytes {
 		x = x<<32 | uint64(binary.LittleEndian.Uint32(c.in))
 		c.in = c.in[wordBytes:]
-	} else {
-		word := uint64(0)
-		for i := range wordBytes {
-			word |= uint64(c.next()) << (8 * i)
-		}
-		x = x<<32 | word
+		return x
 	}
-	return max(x, lowest)
+	return x<<32 | c.number(wordBytes)
+}
+
+// number reads n bytes, the lowest first.
+func (c *Coder) number(n int) (v uint64) {
+	for i := range n {
+		v |= uint64(c.next()) << (8 * i)
+	}
+	return v
 }
 
 func (c *Coder) next() byte {
-	if len(c.in) == 0 {
-		var err error
-		if c.err == nil {
-			c.in, err = c.src()
-		}
-		if err != nil {
+	if len(c.in) == 0 && c.err == nil {
+		piece, err := c.src()
+		if c.in = piece; err != nil {
 			c.fail(err)
-		} else if len(c.in) == 0 {
+		} else if len(piece) == 0 {
 			c.fail(ErrEnd)
 		}
-		if len(c.in) == 0 {
-			return 0
-		}
+	}
+	if len(c.in) == 0 {
+		return 0
 	}
 	b := c.in[0]
 	c.in = c.in[1:]
 	return b
 }
 
-// fail keeps a reader's first error.
+// fail keeps the first error, behind which a reader reads zeros.
 func (c *Coder) fail(err error) {
 	if c.err == nil {
 		c.err, c.in = err, nil

@@ -69,8 +69,7 @@ func (f *Flags) Code(c *Coder, bit, first, second, third int) int {
 	flip := int64(bit) - 1
 	d1 := (int64(s1) - int64(s0)) ^ flip
 	d2 := (int64(s2) - int64(p<<16)) ^ flip
-	b.second += uint16((^(d1>>63)&0xffff - int64(b.second)) >> 5)
-	b.third += uint16((^(d2>>63)&0xffff - int64(b.third)) >> 5)
+	b.learn(^(d1 >> 63), ^(d2 >> 63))
 	*p0, *p1, *p2 = s0.toward(one), s1.toward(one), s2.toward(one)
 	return bit
 }

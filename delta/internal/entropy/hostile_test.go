@@ -92,6 +92,69 @@ func TestEnd(t *testing.T) {
 	}
 }
 
+// TestBlocks: where a block ends makes no difference; a bit more or less, there
+// or at the end, does.
+func TestBlocks(t *testing.T) {
+	for _, n := range []int{blockLength - 1, blockLength, blockLength + 1, 2 * blockLength} {
+		code := func(c *Coder) (wrong bool) {
+			for i := range n {
+				v := uint32(i*i) >> 3 & 255
+				wrong = c.Bits(v, 8) != v || wrong
+			}
+			return wrong
+		}
+		w := NewWriter()
+		code(w)
+		coded := w.Bytes()
+		same := func(p []byte) bool {
+			r := NewReader(pieces(p))
+			return !code(r) && r.Finished()
+		}
+		if !same(coded) || same(coded[:len(coded)-1]) || same(append(coded[:len(coded):len(coded)], 0)) {
+			t.Fatalf("%d symbols in %d bytes", n, len(coded))
+		}
+		border := min(len(coded), blockLength+stateBytes-3)
+		for bit := 8 * (border - 12); bit < 8*min(border+12, len(coded)); bit++ {
+			other := bytes.Clone(coded)
+			other[bit/8] ^= 1 << (bit % 8)
+			if same(other) {
+				t.Fatalf("%d symbols: bit %d of %d bytes means nothing", n, bit, len(coded))
+			}
+		}
+	}
+}
+
+// TestStates: no input makes a state leave its bounds, whatever sizes symbols
+// have, nor after an error.
+func TestStates(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 10))
+	for round := range 100 {
+		input := make([]byte, random.IntN(200))
+		for i := range input {
+			input[i] = byte(random.Uint32()) & byte(-(round & 1))
+		}
+		c, f, m := NewReader(pieces(input)), NewFlags(1, 1, 1), NewNumbers(1, 1)
+		for i := range 2 * blockLength / 3 {
+			switch i % 3 {
+			case 0:
+				c.Bit(0, []uint32{1, 1<<scale - 1, 40000}[i/3%3])
+			case 1:
+				f.Code(c, 0, 0, 0, 0)
+			default:
+				if v := m.Code(c, 0, 0, 0); v >= 1<<47 {
+					t.Fatalf("%d is read", v)
+				}
+			}
+			if c.state < lowest || c.state >= lowest<<32 {
+				t.Fatalf("state %#x", c.state)
+			}
+		}
+		if c.Err() == nil {
+			t.Fatal("no error")
+		}
+	}
+}
+
 // TestEndStops: a reader of nothing learns so within a few thousand bits.
 func TestEndStops(t *testing.T) {
 	for _, p := range []uint32{1, 22, 32768, 65514, 65535} {

@@ -6,7 +6,7 @@ import "math/bits"
 
 // A line is what a context knows about the next four bits: lane i of 16, each
 // 16 bits wide, is the part of 32752 that values below i have. Lane 0 counts
-// how often the line was adapted.
+// how often the line was adapted. Lanes never decrease from 1 to 15.
 type line [4]uint64
 
 const (
@@ -93,13 +93,20 @@ func shareTable() (t [256]share) {
 
 func (b blend) share() *share { return &shares[uint8(b.second>>12<<4|b.third>>12)] }
 
+// learn takes whether the second and the third were better: -1 if so, or 0.
+func (b *blend) learn(second, third int64) {
+	b.second += uint16((second&0xffff - int64(b.second)) >> 5)
+	b.third += uint16((third&0xffff - int64(b.third)) >> 5)
+}
+
 // nibbles is a choice of blends.
 type nibbles [64]blend
 
 const eighths = lanes * (1<<13 - 1)
 
 // code codes four bits by three lines. Nearly all the time of a reader is spent
-// here.
+// here. The lanes of e are where the values start: below 1<<15, since an eighth of
+// a lane is at most 4094, and each above the one before, whatever the lines are.
 func (s *nibbles) code(c *Coder, v int, l0, l1, l2 *line) int {
 	p0, p1, p2 := &paces[l0[0]&seenMost], &paces[l1[0]&seenMost], &paces[l2[0]&seenMost]
 	b := &s[(p2.class<<3|p1.class)&63]
@@ -111,10 +118,7 @@ func (s *nibbles) code(c *Coder, v int, l0, l1, l2 *line) int {
 	e[3] = l0[3]>>3&eighths*k.first + l1[3]>>3&eighths*k.second + l2[3]>>3&eighths*k.third + 0x000f_000e_000d_000c
 	e[4] = 1 << 15
 	if c.reading {
-		if c.left == 0 {
-			c.turn()
-		}
-		t := c.state&(1<<scale-1)>>1*lanes | lanes<<15
+		t := uint64(c.place()>>1)*lanes | lanes<<15
 		sum := (t-e[0])>>15&lanes + (t-e[1])>>15&lanes + (t-e[2])>>15&lanes + (t-e[3])>>15&lanes
 		v = int(sum*lanes>>48) - 1
 	}
@@ -122,19 +126,9 @@ func (s *nibbles) code(c *Coder, v int, l0, l1, l2 *line) int {
 	next := v + 1
 	from := e[v>>2] >> (uint(v) * 16 & 63) & lane0
 	size := e[next>>2]>>(uint(next)*16&63)&lane0 - from
-	if c.reading {
-		c.left--
-		x := c.state>>scale*(size<<1) + c.state&(1<<scale-1) - from<<1
-		if x < lowest {
-			x = c.refill(x)
-		}
-		c.state = x
-	} else {
-		c.push(uint32(from<<1), uint32(size<<1))
-	}
+	c.symbol(uint32(from<<1), uint32(size<<1))
 	f1, f2 := l1.part(v), l2.part(v)
-	b.second += uint16(((int64(size)-f1)>>63&0xffff - int64(b.second)) >> 5)
-	b.third += uint16(((int64(size)-f2)>>63&0xffff - int64(b.third)) >> 5)
+	b.learn((int64(size)-f1)>>63, (int64(size)-f2)>>63)
 	l0.adapt(p0, v)
 	l1.adapt(p1, v)
 	l2.adapt(p2, v)

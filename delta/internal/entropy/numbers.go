@@ -7,10 +7,9 @@ import "math/bits"
 // Numbers codes numbers below 1<<47 in two contexts: how many bits they have,
 // the four below the top one, and the rest.
 type Numbers struct {
-	first, second int
-	size          [3][]line
-	top           [3][]line
-	blends        []nibbles
+	size   [3][]line
+	top    [3][]line
+	blends []nibbles
 }
 
 const (
@@ -21,7 +20,6 @@ const (
 // NewNumbers returns a model for two contexts with so many values.
 func NewNumbers(first, second int) *Numbers {
 	return &Numbers{
-		first: first, second: second,
 		size:   [3][]line{lines(5), lines(second * 5), lines(first * 5)},
 		top:    [3][]line{lines(sizes * 2), lines(second * sizes), lines(first * sizes)},
 		blends: newBlends(3 + sizes*2),

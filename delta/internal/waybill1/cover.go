@@ -20,8 +20,8 @@ var errCovers = errors.New("covers out of bounds")
 
 // coverCode codes covers one after the other.
 type coverCode struct {
-	gap, length, jump *entropy.Numbers
-	back, place, low  *entropy.Flags
+	gap, length, jump   *entropy.Numbers
+	place, low, forward *entropy.Flags
 
 	newEnd, oldEnd                 int64
 	recent                         [recentCovers]int64 // old less new offset, the last one first
@@ -38,12 +38,12 @@ const (
 
 func newCoverCode() *coverCode {
 	return &coverCode{
-		gap:    entropy.NewNumbers(8*12, 12),
-		length: entropy.NewNumbers(12*8, 12),
-		jump:   entropy.NewNumbers(12, 12),
-		back:   entropy.NewFlags(12, 1, 1),
-		low:    entropy.NewFlags(16, 1, 1),
-		place:  entropy.NewFlags(8*8*12, 8*12, 8),
+		gap:     entropy.NewNumbers(8*12, 12),
+		length:  entropy.NewNumbers(12*8, 12),
+		jump:    entropy.NewNumbers(12, 12),
+		place:   entropy.NewFlags(8*8*12, 8*12, 8),
+		low:     entropy.NewFlags(16, 1, 1),
+		forward: entropy.NewFlags(12, 1, 1),
 	}
 }
 
@@ -108,7 +108,7 @@ func (k *coverCode) old(c *entropy.Coder, kind int, at, old int64, lengthSize in
 			forward, distance = 0, -distance
 		}
 		distance = int64(k.jump.Code(c, uint64(distance), k.placeKind, lengthSize))
-		if k.back.Code(c, forward, size(uint64(distance)), 0, 0) == 0 {
+		if k.forward.Code(c, forward, size(uint64(distance)), 0, 0) == 0 {
 			distance = -distance
 		}
 		return at + k.recent[0] + distance<<4 + int64(low)

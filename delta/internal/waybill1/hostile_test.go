@@ -193,6 +193,26 @@ func TestHostile(t *testing.T) {
 	}
 }
 
+// TestStops: once the coded section has ended early, no more than a piece is made.
+func TestStops(t *testing.T) {
+	base := make([]byte, 1<<20)
+	for _, c := range []struct {
+		name   string
+		stored int64
+		code   func(c *entropy.Coder)
+	}{
+		{"stored", 16 * pieceSize, coverCount(0)},
+		{"literals", 0, coverCount(0)},
+		{"covers", 0, wide(Cover{0, 0, 1 << 20})},
+	} {
+		h := Header{BaseLength: 1 << 20, ResultLength: 16 * pieceSize, Stored: c.stored}
+		got, err := apply(base, append(coded(h, c.code), make([]byte, c.stored)...), h.ResultLength)
+		if !errors.Is(err, ErrCorrupt) || len(got) > pieceSize {
+			t.Errorf("%s: %d bytes, %v", c.name, len(got), err)
+		}
+	}
+}
+
 // peak is how many bytes f holds at once.
 func peak(f func()) int64 {
 	defer debug.SetGCPercent(debug.SetGCPercent(2))

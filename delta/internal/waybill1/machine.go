@@ -191,11 +191,10 @@ func (m *machine) imageAt(old, new, n int64) (*Image, int64) {
 }
 
 // code codes a piece of a cover.
-func (m *machine) code(p piece) error {
+func (m *machine) code(p piece) {
 	m.between(p,
 		func(from, to int) { m.plain.code(m.c, m.act, m.old, from, to) },
 		func(r executable.Reference, field int, address uint64) { m.reference(p.image, r, field, address) })
-	return m.c.Err()
 }
 
 // between calls plain for the bytes between fields, and field for each field

@@ -133,39 +133,39 @@ type reader struct {
 
 func (r *reader) cover(c Cover) error {
 	return r.pieces(c, func(p piece) error {
-		if err := r.code(p); err != nil {
-			return err
-		}
+		r.code(p)
 		return r.emit(p.n)
 	})
 }
 
 func (r *reader) computed(at int64, n int) error {
 	r.plain.code(r.c, r.act, r.old, margin, margin+n)
-	if err := r.c.Err(); err != nil {
-		return err
-	}
 	return r.emit(n)
 }
 
 func (r *reader) literals(from, to int64) error {
-	return r.chunks(from, to, func(at int64, n int) error {
-		if r.machine.stored.Code(r.c, 0, 0, 0, 0) == 1 {
+	return r.chunks(from, to, func(_ int64, n int) error {
+		stored := r.machine.stored.Code(r.c, 0, 0, 0, 0) == 1
+		if err := r.c.Err(); err != nil {
+			return err
+		}
+		if stored {
 			if err := r.stored.fill(r.act[margin : margin+n]); err != nil {
 				return err
 			}
-			return r.emit(n)
-		}
-		r.literal.code(r.c, r.act, margin, margin+n)
-		if err := r.c.Err(); err != nil {
-			return err
+		} else {
+			r.literal.code(r.c, r.act, margin, margin+n)
 		}
 		return r.emit(n)
 	})
 }
 
-// emit writes n bytes of the result and keeps the last ones.
+// emit writes n bytes of the result, if they were read without an error, and keeps
+// the last ones.
 func (r *reader) emit(n int) error {
+	if err := r.c.Err(); err != nil {
+		return err
+	}
 	if _, err := r.out.Write(r.act[margin : margin+n]); err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}

@@ -79,12 +79,21 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// TestFlipped: a bit of what is coded or stored that is another makes something
+// else.
 func TestFlipped(t *testing.T) {
 	for _, s := range small(t) {
 		patch := s.patch(t)
+		_, header, err := ReadHeader(bytes.NewReader(patch), int64(len(patch)))
+		if err != nil {
+			t.Fatal(err)
+		}
 		for i := 0; i < len(patch); i += step(len(patch)) {
 			patch[i] ^= 1 << (i % 8)
 			harmless(t, s, patch)
+			if got, err := apply(s.base, patch, int64(len(s.result))); err == nil && int64(i) >= header && bytes.Equal(got, s.result) {
+				t.Fatalf("%s: byte %d of %d means nothing", s.name, i, len(patch))
+			}
 			patch[i] ^= 1 << (i % 8)
 		}
 	}

@@ -32,6 +32,9 @@ func Write(ctx context.Context, h Header, base io.ReaderAt, baseLength int64, re
 	if err := m.each(h.to(), w); err != nil {
 		return nil, err
 	}
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
 	h.Stored = int64(len(w.storedBytes))
 	return append(append(h.append(nil), c.Bytes()...), w.storedBytes...), nil
 }
@@ -71,7 +74,8 @@ func (w *counting) computed(at int64, n int) error {
 func (w *writer) cover(c Cover) error {
 	return w.pieces(c, func(p piece) error {
 		w.place(p.new, p.n)
-		return w.code(p)
+		w.code(p)
+		return nil
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -114,6 +115,34 @@ func TestCovers(t *testing.T) {
 	}
 }
 
+// TestTable: a table of a short base knows its places, but for those that another
+// hides, and of a very long one the bits that tell places apart leave room for
+// their numbers.
+func TestTable(t *testing.T) {
+	a := noise(1, 100, 256)
+	for _, n := range []int{0, 1, 7, 8, 9, 31, 32, 33, 100} {
+		for _, step := range []int{1, 3, 40, 1000} {
+			for _, window := range []int{8, 12, 24, 32} {
+				table := NewTable(a[:n], window, step)
+				for i := 0; i+window <= n; i += step {
+					if at, length := table.Longest(a[i:n], 0); (at != i || length != n-i) && (length > 0 || i == 0) {
+						t.Errorf("window %d, step %d of %d bytes: %d at %d, not %d", window, step, n, length, at, i)
+					}
+				}
+				if at, length := table.Longest(a[:window-1], 0); at != 0 || length != 0 {
+					t.Errorf("window %d: %d at %d for less", window, length, at)
+				}
+			}
+		}
+	}
+	for n := range uint(34) {
+		table := Table{shift: 36, bits: n}
+		if check := uint64(table.check(1<<64 - 1)); check&(1<<n-1) != 0 || n < 32 && check == 0 {
+			t.Errorf("%d bits: %#x", n, check)
+		}
+	}
+}
+
 // TestCoversSegments: a result of several segments is found as a whole.
 func TestCoversSegments(t *testing.T) {
 	a := noise(1, 1<<20, 256)
@@ -125,6 +154,10 @@ func TestCoversSegments(t *testing.T) {
 	check(t, covers, len(a), len(result))
 	if _, right := covered(covers, a, result); right < len(result)-2000 {
 		t.Errorf("%d of %d bytes", right, len(result))
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	if again, err := Covers(context.Background(), a, result, NewTable(a, 24, 4), Near); err != nil || !slices.Equal(again, covers) {
+		t.Errorf("%d covers by one core, %d by several, %v", len(again), len(covers), err)
 	}
 }
 
