@@ -106,7 +106,7 @@ func TestBasic(t *testing.T) {
 	t.Run("custom_fields", func(t *testing.T) {
 		s := newSim(t)
 		e := s.endpoint()
-		s.md["root"]["x-custom"] = map[string]any{"big": 9007199254740993, "null": nil}
+		s.md["root"]["x-custom"] = map[string]any{"big": int64(9007199254740993), "null": nil}
 		s.md["root"]["keys"].(map[string]any)["root-1"].(map[string]any)["x-extra"] = []any{1, "a"}
 		s.rootRoles()["root"].(map[string]any)["x-other"] = true
 		s.publish("root")
