@@ -137,5 +137,5 @@ func coverFinder(ctx context.Context, level Level, old []byte) (cover.Finder, er
 		array, err := suffix.New(ctx, old)
 		return cover.Sorted{Array: array}, err
 	}
-	return cover.NewTable(old, 12, 1), nil
+	return cover.Tables{cover.NewTable(old, 32, 4), cover.NewTable(old, 12, 1)}, nil
 }

@@ -68,6 +68,20 @@ func (t *Table) Longest(p []byte, want int) (at, length int) {
 	return 0, 0
 }
 
+// Tables is a Finder that asks one after the other: that of the longest window
+// first, which is right more often.
+type Tables []*Table
+
+// Longest implements Finder.
+func (t Tables) Longest(p []byte, want int) (at, length int) {
+	for _, table := range t {
+		if at, length = table.Longest(p, want); length > 0 {
+			break
+		}
+	}
+	return at, length
+}
+
 // Sorted is a Finder by a suffix array: it finds the longest match.
 type Sorted struct{ *suffix.Array }
 
