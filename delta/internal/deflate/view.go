@@ -81,7 +81,7 @@ func scanned(ctx context.Context, r io.ReaderAt, size int64) (*View, error) {
 // readDirectory keeps the directory of a zip if it lies behind all streams.
 func (v *View) readDirectory(dir candidate) error {
 	if v.kind != kindZip || len(v.streams) == 0 || dir.limit-dir.from > maxKeptDirectory ||
-		dir.from < v.streams[len(v.streams)-1].end()+int64(trailerSize(kindZip)) {
+		dir.from < v.streams[len(v.streams)-1].end() {
 		return nil
 	}
 	v.directory = make([]byte, dir.limit-dir.from)
@@ -108,6 +108,9 @@ func (v *View) arrange() error {
 		next := v.fileSize
 		if i+1 < len(v.streams) {
 			next = v.streams[i+1].offset
+		}
+		if i+1 == len(v.streams) && v.dirAt > 0 {
+			next = v.dirAt
 		}
 		if n := trailerSize(v.kind); next-end >= int64(n) {
 			s.trailer = uint8(n)

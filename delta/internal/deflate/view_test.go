@@ -114,6 +114,7 @@ func files(t testing.TB, contents []byte) map[string][]byte {
 	return map[string][]byte{
 		"zip":              archive(t, "", contents),
 		"zip behind a run": archive(t, "#!/bin/sh\nexec java -jar $0\n", contents),
+		"plain zip":        plainZip(t, contents),
 		"gzip":             one,
 		"gzip twice":       append(bytes.Clone(one), one...),
 		"gzip and garbage": append(bytes.Clone(one), "garbage"...),
@@ -121,6 +122,44 @@ func files(t testing.TB, contents []byte) map[string][]byte {
 		"flushed":          gzipped(flushed(contents), contents),
 		"stored blocks":    gzipped(goFlate(0, contents), contents),
 		"of Go's encoder":  gzipped(goFlate(9, contents), contents),
+	}
+}
+
+// plainZip has one member and neither data descriptors nor anything between the
+// stream and the directory.
+func plainZip(t testing.TB, contents []byte) []byte {
+	t.Helper()
+	stream := encode(newRecipe(Zlib, 6), contents)
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	m, err := w.CreateRaw(&zip.FileHeader{Name: "a", Method: zip.Deflate, CRC32: crc32.ChecksumIEEE(contents),
+		CompressedSize64: uint64(len(stream)), UncompressedSize64: uint64(len(contents))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = m.Write(stream)
+	_ = w.Close()
+	return b.Bytes()
+}
+
+// TestPlainDirectory: numbers in a directory right behind the last stream are
+// those expected, whatever its contents.
+func TestPlainDirectory(t *testing.T) {
+	contents := mixed()
+	for n := range 20 {
+		file := plainZip(t, contents[:1000+n])
+		v, err := Open(bytes.NewReader(file), int64(len(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		view := make([]byte, v.Size())
+		if _, err := v.ReadAt(view, 0); err != nil {
+			t.Fatal(err)
+		}
+		entry := view[bytes.LastIndex(view, []byte("PK\x01\x02")):]
+		if !bytes.Equal(entry[16:28], make([]byte, 12)) {
+			t.Fatalf("%d bytes: sum and lengths left as %x", 1000+n, entry[16:28])
+		}
 	}
 }
 

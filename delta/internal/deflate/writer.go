@@ -138,6 +138,9 @@ func (w *Writer) recipes(p []byte) error {
 // raw starts the raw bytes before stream i, or behind the last.
 func (w *Writer) raw(gap int64) error {
 	w.left = gap
+	if w.i == len(w.streams) && w.dirAt > 0 {
+		gap = min(gap, w.dirAt-w.out)
+	}
 	if n := trailerSize(w.kind); w.i > 0 && gap >= int64(n) {
 		w.collect(n, w.trailer)
 		return nil
