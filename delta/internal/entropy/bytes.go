@@ -2,6 +2,8 @@
 
 package entropy
 
+import "slices"
+
 // Contexts is how many contexts Bytes blends.
 const Contexts = 3
 
@@ -32,6 +34,16 @@ func newBlends(n int) []nibbles {
 		}
 	}
 	return t
+}
+
+// Clone returns a model that goes on from here by itself.
+func (b *Bytes) Clone() *Bytes {
+	other := *b
+	for i, t := range b.tables {
+		other.tables[i] = slices.Clone(t)
+	}
+	other.blends = slices.Clone(b.blends)
+	return &other
 }
 
 // Hash makes a context of up to three numbers.

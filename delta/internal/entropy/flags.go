@@ -2,6 +2,8 @@
 
 package entropy
 
+import "slices"
+
 // A slot is an adaptive probability: 22 bits of it, then how often it was
 // adapted, in 10 bits. Its first values count for more.
 type slot uint32
@@ -52,6 +54,15 @@ func NewFlags(first, second, third int) *Flags {
 		f.blends[i] = blend{1 << 15, 1 << 15}
 	}
 	return f
+}
+
+// Clone returns a model that goes on from here by itself.
+func (f *Flags) Clone() *Flags {
+	other := *f
+	for i, t := range f.slots {
+		other.slots[i] = slices.Clone(t)
+	}
+	return &other
 }
 
 // certain is the least probability that is coded, in 65536ths.

@@ -3,6 +3,8 @@
 package waybill1
 
 import (
+	"slices"
+
 	"github.com/waybill-project/waybill/delta/internal/entropy"
 )
 
@@ -36,6 +38,14 @@ func newLiterals(n int64) *literals {
 		mask:  1<<ring - 1,
 		heads: make([]uint32, 1<<headBits),
 	}
+}
+
+// clone returns a model that goes on from here by itself.
+func (l *literals) clone() *literals {
+	other := *l
+	other.value, other.goes = l.value.Clone(), l.goes.Clone()
+	other.ring, other.heads = slices.Clone(l.ring), slices.Clone(l.heads)
+	return &other
 }
 
 // code codes act[from:to].

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -230,6 +231,29 @@ func TestWriteRefuses(t *testing.T) {
 		s := sample{name: name, base: base, result: base, covers: covers}
 		if _, err := Write(context.Background(), s.header(), bytes.NewReader(base), 100, base, covers); err == nil {
 			t.Errorf("%s: written", name)
+		}
+	}
+}
+
+// TestNearlyRandom: what coding does not make shorter is stored, so that a patch
+// is hardly longer than its result.
+func TestNearlyRandom(t *testing.T) {
+	for percent := range 12 {
+		random := rand.New(rand.NewPCG(uint64(percent), 4))
+		result := noise(9, 200_000)
+		for i := range result {
+			if random.IntN(100) < percent {
+				result[i] = 7
+			}
+		}
+		s := sample{base: text(1, 100), result: result}
+		patch := s.patch(t)
+		if len(patch) > len(result)+200 {
+			t.Errorf("%d %% of one byte: %d bytes for %d", percent, len(patch), len(result))
+		}
+		got, err := apply(s.base, patch, int64(len(result)))
+		if err != nil || !bytes.Equal(got, result) {
+			t.Fatal(err)
 		}
 	}
 }

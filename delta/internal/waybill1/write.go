@@ -89,7 +89,7 @@ func (w *writer) literals(from, to int64) error {
 	return w.chunks(from, to, func(at int64, n int) error {
 		w.place(at, n)
 		store := 0
-		if incompressible(w.act[margin : margin+n]) {
+		if w.cheaperStored(n) {
 			store = 1
 		}
 		if w.stored.Code(w.c, store, 0, 0, 0) == 1 {
@@ -101,12 +101,34 @@ func (w *writer) literals(from, to int64) error {
 	})
 }
 
-// incompressible tells random bytes by how often equal ones occur: 1/256 of all
-// pairs, if they are random.
-func incompressible(p []byte) bool {
-	if len(p) < 128 {
+// What equal bytes there are in a chunk, in hundredths of those in random ones:
+// below the first number it is stored, from the second on it is coded, both
+// without trying.
+const (
+	surelyRandom = 102
+	surelyNot    = 150
+	leastStored  = 128 // bytes
+)
+
+// cheaperStored tells whether the chunk of n literals in w.act is.
+func (w *writer) cheaperStored(n int) bool {
+	if n < leastStored {
 		return false
 	}
+	switch likeness := likeness(w.act[margin : margin+n]); {
+	case likeness < surelyRandom:
+		return true
+	case likeness >= surelyNot:
+		return false
+	}
+	trial := entropy.NewWriter()
+	w.literal.clone().code(trial, w.act, margin, margin+n)
+	return len(trial.Bytes()) >= n
+}
+
+// likeness is how many of all pairs of bytes are equal, in hundredths of 1/256,
+// which is what random bytes have.
+func likeness(p []byte) uint64 {
 	var counts [256]uint64
 	for _, b := range p {
 		counts[b]++
@@ -116,5 +138,5 @@ func incompressible(p []byte) bool {
 		pairs += n * (n - 1)
 	}
 	n := uint64(len(p))
-	return pairs*256*100 < n*(n-1)*107
+	return pairs * 256 * 100 / (n * (n - 1))
 }
