@@ -106,7 +106,7 @@ func (w *writer) literals(from, to int64) error {
 // without trying.
 const (
 	surelyRandom = 102
-	surelyNot    = 150
+	surelyNot    = 500
 	leastStored  = 128 // bytes
 )
 
