@@ -3,6 +3,8 @@
 package bzip2
 
 import (
+	"bytes"
+
 	"github.com/waybill-project/waybill/delta/diff/internal/suffix"
 )
 
@@ -137,12 +139,9 @@ func (e *Encoder) moveToFront(used []byte) []uint16 {
 		}
 		symbols = appendRun(symbols, run)
 		run = 0
-		i, moved := 1, front[0]
-		for front[i] != b {
-			front[i], moved = moved, front[i]
-			i++
-		}
-		front[i], front[0] = moved, b
+		i := bytes.IndexByte(front, b)
+		copy(front[1:i+1], front)
+		front[0] = b
 		symbols = append(symbols, uint16(i+1))
 	}
 	symbols = append(appendRun(symbols, run), uint16(len(used)+1))
