@@ -44,24 +44,31 @@ func (s *section) writable() bool   { return s.flags&1 != 0 }
 func (s *section) loaded() bool     { return s.flags&2 != 0 }
 func (s *section) area(r rule) area { return area{start: s.off, end: s.off + s.size, rule: r} }
 
+// elfMachine reads a file's header, without what is behind its magic number: false
+// unless it is that of a program or library of 64 bits.
+func elfMachine(h []byte) (Machine, bool) {
+	le := binary.LittleEndian
+	kind := le.Uint16(h[16:])
+	if h[4] != 2 || h[5] != 1 || h[6] != 1 || le.Uint16(h[54:]) != elfProgram || kind != 2 && kind != 3 {
+		return 0, false
+	}
+	switch le.Uint16(h[18:]) {
+	case 62:
+		return AMD64, true
+	case 183:
+		return ARM64, true
+	}
+	return 0, false
+}
+
 func (f *File) openELF(w *window) bool {
 	le := binary.LittleEndian
 	h := bytes.Clone(w.at(0, elfHeader))
-	if h[4] != 2 || h[5] != 1 || h[6] != 1 || le.Uint16(h[54:]) != elfProgram {
+	machine, ok := elfMachine(h)
+	if !ok {
 		return false
 	}
-	f.Container = ELF
-	switch le.Uint16(h[18:]) {
-	case 62:
-		f.Machine = AMD64
-	case 183:
-		f.Machine = ARM64
-	default:
-		return false
-	}
-	if kind := le.Uint16(h[16:]); kind != 2 && kind != 3 {
-		return false
-	}
+	f.Container, f.Machine = ELF, machine
 	if !f.elfSegments(w, le.Uint64(h[32:]), int(le.Uint16(h[56:]))) {
 		return false
 	}

@@ -28,7 +28,7 @@ func Measure(data []byte) (Extent, bool) {
 	case head[0] == 0xcf && head[1] == 0xfa:
 		ok = e.machO(w)
 	case head[0] == 'M' && head[1] == 'Z':
-		ok = e.pe(w, head)
+		ok = e.pe(w)
 	}
 	return e, ok && e.Length >= 64 && e.Length <= MaxSize
 }
@@ -44,19 +44,11 @@ func (e *Extent) reach(w *window, off, n int64) bool {
 
 func (e *Extent) elf(w *window, h []byte) bool {
 	le := binary.LittleEndian
-	kind := le.Uint16(h[16:])
-	if h[4] != 2 || h[5] != 1 || h[6] != 1 || le.Uint16(h[54:]) != elfProgram || kind != 2 && kind != 3 {
+	machine, ok := elfMachine(h)
+	if !ok {
 		return false
 	}
-	e.Container = ELF
-	switch le.Uint16(h[18:]) {
-	case 62:
-		e.Machine = AMD64
-	case 183:
-		e.Machine = ARM64
-	default:
-		return false
-	}
+	e.Container, e.Machine = ELF, machine
 	off, n := int64(le.Uint64(h[32:])), min(int(le.Uint16(h[56:])), maxSegments)
 	if !e.reach(w, off, int64(n)*elfProgram) {
 		return false
@@ -99,29 +91,16 @@ func (e *Extent) machO(w *window) bool {
 	return true
 }
 
-func (e *Extent) pe(w *window, head []byte) bool {
+func (e *Extent) pe(w *window) bool {
 	le := binary.LittleEndian
-	at := int64(le.Uint32(head[60:]))
-	h := w.at(at, 24)
-	if h == nil || string(h[:4]) != "PE\x00\x00" {
+	machine, at, h, o := peHeaders(w)
+	sections := at + 24 + int64(len(o))
+	if o == nil || !e.reach(w, 0, sections) {
 		return false
 	}
-	e.Container = PE
-	switch le.Uint16(h[4:]) {
-	case 0x8664:
-		e.Machine = AMD64
-	case 0xaa64:
-		e.Machine = ARM64
-	default:
-		return false
-	}
-	length := int(le.Uint16(h[20:]))
-	o := w.at(at+24, length)
-	if len(o) < peEntry || le.Uint16(o) != 0x20b || !e.reach(w, 0, at+24+int64(length)) {
-		return false
-	}
+	e.Container, e.Machine = PE, machine
 	for i := range min(int(le.Uint16(h[6:])), maxSegments-1) {
-		s := w.at(at+24+int64(length)+int64(i)*peSection, peSection)
+		s := w.at(sections+int64(i)*peSection, peSection)
 		if s == nil || !e.reach(w, int64(le.Uint32(s[20:])), int64(le.Uint32(s[16:]))) {
 			return false
 		}

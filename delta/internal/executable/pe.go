@@ -31,27 +31,37 @@ type portable struct {
 	directories [peDirectories][2]uint32 // address from the image base, length
 }
 
-func (f *File) openPE(w *window) bool {
+// peHeaders returns the second header, which is at at, and the optional one behind
+// it, which lasts until w is read again and is nil unless it is that of a program
+// of 64 bits.
+func peHeaders(w *window) (machine Machine, at int64, h, o []byte) {
 	le := binary.LittleEndian
-	at := int64(le.Uint32(w.at(0, 64)[60:]))
-	h := bytes.Clone(w.at(at, 24))
-	if h == nil || string(h[:4]) != "PE\x00\x00" {
-		return false
+	at = int64(le.Uint32(w.at(0, 64)[60:]))
+	if h = bytes.Clone(w.at(at, 24)); h == nil || string(h[:4]) != "PE\x00\x00" {
+		return 0, 0, nil, nil
 	}
-	f.Container = PE
 	switch le.Uint16(h[4:]) {
 	case 0x8664:
-		f.Machine = AMD64
+		machine = AMD64
 	case 0xaa64:
-		f.Machine = ARM64
+		machine = ARM64
 	default:
+		return 0, 0, nil, nil
+	}
+	if o = w.at(at+24, int(le.Uint16(h[20:]))); len(o) < peEntry || le.Uint16(o) != 0x20b {
+		return 0, 0, nil, nil
+	}
+	return machine, at, h, o
+}
+
+func (f *File) openPE(w *window) bool {
+	le := binary.LittleEndian
+	machine, at, h, o := peHeaders(w)
+	if o == nil {
 		return false
 	}
-	length := int(le.Uint16(h[20:]))
-	o := bytes.Clone(w.at(at+24, length))
-	if len(o) < peEntry || le.Uint16(o) != 0x20b {
-		return false
-	}
+	f.Container, f.Machine = PE, machine
+	length, o := len(o), bytes.Clone(o)
 	p := &portable{File: f, w: w, jump: newWindow(w.r, w.size, wide), image: le.Uint64(o[24:])}
 	for i := range min(int(min(le.Uint32(o[108:]), peDirectories)), (length-peEntry)/8) {
 		p.directories[i] = [2]uint32{le.Uint32(o[peEntry+8*i:]), le.Uint32(o[peEntry+8*i+4:])}
