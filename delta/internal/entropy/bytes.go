@@ -26,16 +26,6 @@ func NewBytes(selectors int, bits [Contexts]uint) *Bytes {
 	return b
 }
 
-func newBlends(n int) []nibbles {
-	t := make([]nibbles, n)
-	for i := range t {
-		for j := range t[i] {
-			t[i][j] = blend{1 << 15, 1 << 15}
-		}
-	}
-	return t
-}
-
 // Clone returns a model that goes on from here by itself.
 func (b *Bytes) Clone() *Bytes {
 	other := *b

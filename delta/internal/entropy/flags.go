@@ -32,28 +32,17 @@ func (s slot) toward(value int64) slot {
 	return s + slot(move<<10) + slot(rate&1)
 }
 
-func slots(n int) []slot {
-	t := make([]slot, n)
-	t[0] = even
-	for done := 1; done < n; done *= 2 {
-		copy(t[done:], t[:done])
-	}
-	return t
-}
+func slots(n int) []slot { return slices.Repeat([]slot{even}, n) }
 
 // Flags codes single bits by what three contexts expect.
 type Flags struct {
 	slots  [3][]slot
-	blends [64]blend
+	blends nibbles
 }
 
 // NewFlags returns a model whose contexts have so many values.
 func NewFlags(first, second, third int) *Flags {
-	f := &Flags{slots: [3][]slot{slots(first), slots(second), slots(third)}}
-	for i := range f.blends {
-		f.blends[i] = blend{1 << 15, 1 << 15}
-	}
-	return f
+	return &Flags{slots: [3][]slot{slots(first), slots(second), slots(third)}, blends: evenNibbles()}
 }
 
 // Clone returns a model that goes on from here by itself.

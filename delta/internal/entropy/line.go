@@ -2,7 +2,10 @@
 
 package entropy
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // A line is what a context knows about the next four bits: lane i of 16, each
 // 16 bits wide, is the part of 32752 that values below i have. Lane 0 counts
@@ -24,14 +27,7 @@ func evenLine() (l line) {
 	return l
 }
 
-func lines(n int) []line {
-	t := make([]line, n)
-	t[0] = evenLine()
-	for done := 1; done < n; done *= 2 {
-		copy(t[done:], t[:done])
-	}
-	return t
-}
+func lines(n int) []line { return slices.Repeat([]line{evenLine()}, n) }
 
 // A pace is how a line that was adapted so often goes on.
 type pace struct {
@@ -101,6 +97,16 @@ func (b *blend) learn(second, third int64) {
 
 // nibbles is a choice of blends.
 type nibbles [64]blend
+
+// evenNibbles believes all lines alike.
+func evenNibbles() (s nibbles) {
+	for i := range s {
+		s[i] = blend{1 << 15, 1 << 15}
+	}
+	return s
+}
+
+func newBlends(n int) []nibbles { return slices.Repeat([]nibbles{evenNibbles()}, n) }
 
 const eighths = lanes * (1<<13 - 1)
 
