@@ -65,16 +65,20 @@ func (c *connections) note(conn net.Conn, state http.ConnState) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.idle = slices.DeleteFunc(c.idle, func(other *connection) bool { return other == one })
+	c.busy(one)
 	if state == http.StateIdle && !one.gone {
 		c.idle = append(c.idle, one)
 		c.room.Signal()
 	}
 }
 
+func (c *connections) busy(one *connection) {
+	c.idle = slices.DeleteFunc(c.idle, func(other *connection) bool { return other == one })
+}
+
 // forget gives the place of a connection to another one.
 func (c *connections) forget(one *connection) {
-	c.idle = slices.DeleteFunc(c.idle, func(other *connection) bool { return other == one })
+	c.busy(one)
 	if !one.gone {
 		one.gone = true
 		c.open--

@@ -19,8 +19,9 @@ const (
 	pagesKept   = 64
 	cursorsKept = 4
 
-	// What a reader may inflate as this simulates it, which is more than in truth,
-	// stays well below what package waybill1 allows.
+	// What a reader may inflate as this simulates it, which is several times the
+	// truth. Package waybill1 has a bound of its own; a patch beyond that fails when
+	// it is tried, and the files are compared as plain bytes.
 	inflateFactor = 20 // times the base's view
 	inflateFree   = 4096
 )

@@ -55,6 +55,13 @@ var exact = map[Family][10]string{
 
 func encoded(t *testing.T, r recipe, fix, contents []byte, piece int) []byte {
 	t.Helper()
+	stream, _ := worked(t, r, fix, contents, piece)
+	return stream
+}
+
+// worked returns the stream, and the work that it took.
+func worked(t *testing.T, r recipe, fix, contents []byte, piece int) ([]byte, int64) {
+	t.Helper()
 	var b bytes.Buffer
 	e := newEncoder(&b, maxOffset)
 	if err := e.reset(r, fix, int64(len(contents))); err != nil {
@@ -67,7 +74,7 @@ func encoded(t *testing.T, r recipe, fix, contents []byte, piece int) []byte {
 		}
 		contents = contents[n:]
 	}
-	return b.Bytes()
+	return b.Bytes(), e.m.work
 }
 
 func TestEncodersAreExact(t *testing.T) {
