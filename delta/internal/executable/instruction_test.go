@@ -5,6 +5,8 @@ package executable
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -86,6 +88,31 @@ func TestAMD64Absolute(t *testing.T) {
 			t.Errorf("%s: got %x", code, refs)
 		}
 		checkIdentity(t, f, b, refs)
+	}
+}
+
+// Lookups by the first bytes must find what one instruction after the other has.
+func TestAMD64Lookups(t *testing.T) {
+	code := make([]byte, 40<<10)
+	f := codeFile(AMD64, code, 0)
+	f.Segments[0].Memory, f.low, f.high, f.code, f.codeEnd = 1<<62, 0, 1<<62, 0, 1<<62
+	random := rand.New(rand.NewPCG(1, 2))
+	for round := range 100 {
+		for i := range code {
+			code[i] = byte(random.Uint32())
+			if round&2 != 0 && random.IntN(2) == 0 {
+				code[i] = "\x48\x66\x67\x0f\x41\xf2\x8b\xb8\xc7\xf7\x81\x84\x04\x05\x25\xa1"[code[i]&15]
+			}
+		}
+		f.small = round&1 != 0
+		got, _ := f.Scan(nil, code, 0, 0, len(code))
+		d := amd64{scan: &scan{f: f, to: len(code)}, p: append(code, make([]byte, lookahead)...), limit: len(code)}
+		for i := 0; i < len(code); {
+			i = d.instruction(i)
+		}
+		if !slices.Equal(got, d.refs) {
+			t.Fatalf("round %d: %d references instead of %d", round, len(got), len(d.refs))
+		}
 	}
 }
 
