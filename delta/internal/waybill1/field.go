@@ -52,27 +52,31 @@ func newFields() fields {
 	}
 }
 
-// put sets f.predict to the field for a target.
-func (f *fields) put(g *Image, k executable.Kind, old []byte, address uint64, target uint32) []byte {
+// is tells a writer whether the field refers to target.
+func (f *fields) is(g *Image, k executable.Kind, actual, old []byte, address uint64, target uint32) bool {
 	field := f.predict[:len(old)]
 	copy(field, old)
+	g.put(k, field, address, target)
+	return string(field) == string(actual)
+}
+
+// put makes a field, which a reader has from the base, refer to target.
+func (g *Image) put(k executable.Kind, field []byte, address uint64, target uint32) {
 	g.New.Put(k, field, address, uint64(target)+g.newLow())
-	return field
 }
 
 // try codes whether the field refers to target.
 func (f *fields) try(c *entropy.Coder, g *Image, k executable.Kind, actual, old []byte, address uint64, target uint32, context, attempt int) bool {
-	field := f.put(g, k, old, address, target)
 	hit := 0
-	if !c.Reading() && string(field) == string(actual) {
+	if !c.Reading() && f.is(g, k, actual, old, address, target) {
 		hit = 1
 	}
 	recent := &f.recent[k]
 	hit = f.hit.Code(c, hit, context*2+attempt, (int(k)*64+*recent&63)*2+attempt, (context%confidences*16+f.all&15)*2+attempt)
 	*recent = *recent<<1 | hit
 	f.all = f.all<<1 | hit
-	if hit == 1 {
-		copy(actual, field)
+	if hit == 1 && c.Reading() {
+		g.put(k, actual, address, target)
 	}
 	return hit == 1
 }
@@ -83,7 +87,7 @@ func (f *fields) other(c *entropy.Coder, g *Image, k executable.Kind, actual, ol
 	if !c.Reading() {
 		if t, ok := g.New.Target(k, actual, address); ok {
 			target = uint32(t - g.newLow())
-			if string(f.put(g, k, old, address, target)) == string(actual) {
+			if f.is(g, k, actual, old, address, target) {
 				byTarget = 1
 			}
 		}
@@ -94,7 +98,9 @@ func (f *fields) other(c *entropy.Coder, g *Image, k executable.Kind, actual, ol
 		return uint32(t - g.newLow()), ok
 	}
 	target = f.number(c, k, target, guess)
-	copy(actual, f.put(g, k, old, address, target))
+	if c.Reading() {
+		g.put(k, actual, address, target)
+	}
 	return target, true
 }
 

@@ -67,7 +67,8 @@ func (q *plain) advance() {
 	}
 }
 
-// code codes act[from:to], which old[from:to] predicts.
+// code codes act[from:to], which old[from:to] predicts and which is that already
+// for a reader.
 func (q *plain) code(c *entropy.Coder, act, old []byte, from, to int) {
 	if !q.begun {
 		q.begun = true
@@ -80,9 +81,6 @@ func (q *plain) code(c *entropy.Coder, act, old []byte, from, to int) {
 			continue
 		}
 		n := int(min(q.gap, int64(to-i)))
-		if c.Reading() {
-			copy(act[i:i+n], old[i:i+n])
-		}
 		q.skip(n)
 		if i += n; i < to {
 			q.differ(c, act, old, i)
@@ -112,9 +110,6 @@ func (q *plain) ask(c *entropy.Coder, act, old []byte, i int) {
 	if differs != 0 {
 		q.differ(c, act, old, i)
 		return
-	}
-	if c.Reading() {
-		act[i] = old[i]
 	}
 	q.history <<= 1
 	q.skip(1)

@@ -133,12 +133,14 @@ type reader struct {
 
 func (r *reader) cover(c Cover) error {
 	return r.pieces(c, func(p piece) error {
+		copy(r.act[margin:margin+p.n], r.old[margin:])
 		r.code(p)
 		return r.emit(p.n)
 	})
 }
 
 func (r *reader) computed(at int64, n int) error {
+	copy(r.act[margin:margin+n], r.old[margin:])
 	r.plain.code(r.c, r.act, r.old, margin, margin+n)
 	return r.emit(n)
 }
