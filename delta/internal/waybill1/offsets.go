@@ -3,7 +3,6 @@
 package waybill1
 
 import (
-	"cmp"
 	"slices"
 	"sort"
 )
@@ -16,36 +15,35 @@ type Offsets struct {
 	shift    uint
 }
 
-type segment struct {
-	start uint32 // in the base
-	move  uint32 // added to it, modulo 1<<32
-}
+// A segment begins at an offset of the base, its high 32 bits; the low ones are
+// added to offsets, modulo 1<<32.
+type segment uint64
+
+func newSegment(start, move uint32) segment { return segment(start)<<32 | segment(move) }
+
+func (s segment) start() uint32 { return uint32(s >> 32) }
+func (s segment) move() uint32  { return uint32(s) }
 
 // NewOffsets makes the map. Of covers that overlap in the base, the longer one
 // counts from where it starts.
 func NewOffsets(covers []Cover, baseLength int64) *Offsets {
-	o := &Offsets{segments: make([]segment, 0, len(covers))}
-	o.lay(covers, byBase(covers))
+	o := &Offsets{segments: make([]segment, len(covers))}
+	for i, c := range covers {
+		o.segments[i] = newSegment(c.Old, uint32(i))
+	}
+	slices.Sort(o.segments)
+	o.lay(covers)
 	o.buildIndex(baseLength)
 	return o
 }
 
-// byBase is the order of the covers in the base.
-func byBase(covers []Cover) []uint32 {
-	order := make([]uint32, len(covers))
-	for i := range order {
-		order[i] = uint32(i)
-	}
-	slices.SortFunc(order, func(a, b uint32) int {
-		return cmp.Or(cmp.Compare(covers[a].Old, covers[b].Old), cmp.Compare(a, b))
-	})
-	return order
-}
-
-func (o *Offsets) lay(covers []Cover, byOld []uint32) {
+// lay makes segments of the covers, whose order in the base o.segments is before.
+func (o *Offsets) lay(covers []Cover) {
 	var start, end, length uint32 // of the last segment's cover
-	for n, i := range byOld {
-		c := covers[i]
+	order := o.segments
+	o.segments = order[:0]
+	for n, next := range order {
+		c := covers[next.move()]
 		from, to := c.Old, c.Old+c.Length
 		if n > 0 && from < end {
 			if c.Length <= length {
@@ -61,12 +59,10 @@ func (o *Offsets) lay(covers []Cover, byOld []uint32) {
 		if n == 0 {
 			from = 0
 		}
-		s := segment{from, c.New - c.Old}
-		if k := len(o.segments); k > 0 && (from <= start || o.segments[k-1].move == s.move) {
-			if from <= start {
-				o.segments[k-1].move = s.move
-			}
-		} else {
+		s := newSegment(from, c.New-c.Old)
+		if k := len(o.segments); k > 0 && from <= start {
+			o.segments[k-1] = newSegment(o.segments[k-1].start(), s.move())
+		} else if k == 0 || o.segments[k-1].move() != s.move() {
 			o.segments = append(o.segments, s)
 			start = from
 		}
@@ -81,7 +77,7 @@ func (o *Offsets) buildIndex(baseLength int64) {
 	o.index = make([]uint32, baseLength>>o.shift+2)
 	k := 0
 	for i := range o.index {
-		for k+1 < len(o.segments) && int64(o.segments[k+1].start) <= int64(i)<<o.shift {
+		for k+1 < len(o.segments) && int64(o.segments[k+1].start()) <= int64(i)<<o.shift {
 			k++
 		}
 		o.index[i] = uint32(k)
@@ -96,11 +92,11 @@ func (o *Offsets) Map(offset uint32) uint32 {
 	bucket := offset >> o.shift
 	low, high := o.index[bucket], o.index[bucket+1]
 	if high-low > 8 {
-		low += uint32(sort.Search(int(high-low), func(i int) bool { return o.segments[int(low)+i+1].start > offset }))
+		low += uint32(sort.Search(int(high-low), func(i int) bool { return o.segments[int(low)+i+1].start() > offset }))
 	} else {
-		for low < high && o.segments[low+1].start <= offset {
+		for low < high && o.segments[low+1].start() <= offset {
 			low++
 		}
 	}
-	return offset + o.segments[low].move
+	return offset + o.segments[low].move()
 }
