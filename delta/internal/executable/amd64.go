@@ -10,7 +10,7 @@ const lookahead = 32
 // amd64 decodes instructions from s.low on. Decoding from a wrong start falls
 // into step after a few instructions, which is what Before is for.
 func (s *scan) amd64(refs []Reference) []Reference {
-	d := amd64{scan: s, refs: refs, p: s.p, limit: len(s.p)}
+	d := amd64{scan: *s, refs: refs, p: s.p, limit: len(s.p)}
 	d.base = s.a.addr + uint64(s.off-s.a.start)
 	i := d.decode(s.low, min(s.to, len(s.p)-lookahead))
 	if i < s.to {
@@ -20,11 +20,12 @@ func (s *scan) amd64(refs []Reference) []Reference {
 		d.base += uint64(i)
 		d.decode(0, s.to-i)
 	}
+	s.from = d.from
 	return d.refs
 }
 
 type amd64 struct {
-	*scan
+	scan
 	refs  []Reference
 	p     []byte // more than the area's bytes
 	limit int    // how many are the area's

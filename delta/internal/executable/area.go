@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"io"
 	"slices"
+	"sort"
 )
 
 // rule says how references are found in an area.
@@ -184,13 +185,7 @@ func disjoint(areas []area, size int64) []area {
 
 // span is the index of the first area that ends behind off.
 func (f *File) span(off int64) int {
-	i, _ := slices.BinarySearchFunc(f.areas, off, func(a area, off int64) int {
-		if a.end > off {
-			return 1
-		}
-		return -1
-	})
-	return i
+	return sort.Search(len(f.areas), func(i int) bool { return f.areas[i].end > off })
 }
 
 // allow gives an area memory for marks; false if that is too much.

@@ -87,16 +87,17 @@ func unit(base int) uint64 {
 }
 
 // Width is the length of the field in bytes: 2, 3, 4 or 8.
-func (k Kind) Width() int {
-	switch k {
-	case Abs64, Place64, Chain36, ChainBase36:
-		return 8
-	case Page12, Uleb2:
-		return 2
-	case Uleb3:
-		return 3
+func (k Kind) Width() int { return int(widths[k]) }
+
+var widths = widthTable()
+
+func widthTable() (t [256]uint8) {
+	for k := range t {
+		t[k] = 4
 	}
-	return 4
+	t[Abs64], t[Place64], t[Chain36], t[ChainBase36] = 8, 8, 8, 8
+	t[Page12], t[Uleb2], t[Uleb3] = 2, 2, 3
+	return t
 }
 
 // Reference is one field that refers to an address.

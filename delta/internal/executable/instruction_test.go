@@ -106,7 +106,7 @@ func TestAMD64Lookups(t *testing.T) {
 		}
 		f.small = round&1 != 0
 		got, _ := f.Scan(nil, code, 0, 0, len(code))
-		d := amd64{scan: &scan{f: f, to: len(code)}, p: append(code, make([]byte, lookahead)...), limit: len(code)}
+		d := amd64{scan: scan{f: f, to: len(code)}, p: append(code, make([]byte, lookahead)...), limit: len(code)}
 		for i := 0; i < len(code); {
 			i = d.instruction(i)
 		}

@@ -7,38 +7,65 @@ import (
 	"github.com/waybill-project/waybill/delta/internal/executable"
 )
 
+// A field is where a reference is coded: its bytes in the result, which a reader
+// has from the base at first, and those of the base.
+type field struct {
+	image       *Image
+	kind        executable.Kind
+	address     uint64
+	actual, old []byte
+}
+
+// put makes the field refer to target.
+func (x *field) put(target uint32) {
+	x.image.New.Put(x.kind, x.actual, x.address, uint64(target)+x.image.newLow())
+}
+
+// is tells a writer whether the field refers to target.
+func (x *field) is(target uint32) bool {
+	var predicted [8]byte
+	other := *x
+	other.actual = append(predicted[:0], x.old...)
+	other.put(target)
+	return string(other.actual) == string(x.actual)
+}
+
+// target is what the field refers to, unless its kind does not tell.
+func (x *field) target() (uint32, bool) {
+	t, ok := x.image.New.Target(x.kind, x.actual, x.address)
+	return uint32(t - x.image.newLow()), ok
+}
+
 // reference codes one field.
 func (m *machine) reference(g *Image, r executable.Reference, at int, address uint64) {
-	width := r.Kind.Width()
-	actual, old := m.act[at:at+width], m.old[at:at+width]
-	low := g.newLow()
+	end := at + r.Kind.Width()
+	x := field{g, r.Kind, address, m.act[at:end], m.old[at:end]}
 	oldTarget := uint32(r.Target - g.oldLow())
-	mapped := uint32(g.Target(r.Target, m.offsets) - low)
+	mapped := uint32(g.Target(r.Target, m.offsets) - g.newLow())
 	first, second, confidence := m.target.guess(oldTarget, mapped)
 	f := &m.fields
-	kind := int(r.Kind)
-	if f.try(m.c, g, r.Kind, actual, old, address, first, kind*confidences+confidence, 0) {
-		m.target.learn(oldTarget, mapped, first)
-		return
+	context := int(r.Kind)*confidences + confidence
+	target, known := first, true
+	switch {
+	case f.try(m.c, &x, first, context, 0):
+	case second != first && f.try(m.c, &x, second, context, 1):
+		target = second
+	default:
+		target, known = f.other(m.c, &x, first)
 	}
-	if second != first && f.try(m.c, g, r.Kind, actual, old, address, second, kind*confidences+confidence, 1) {
-		m.target.learn(oldTarget, mapped, second)
-		return
-	}
-	if t, ok := f.other(m.c, g, r.Kind, actual, old, address, first); ok {
-		m.target.learn(oldTarget, mapped, t)
+	if known {
+		m.target.learn(oldTarget, mapped, target)
 	}
 }
 
 // fields codes reference fields.
 type fields struct {
-	hit     *entropy.Flags
-	form    *entropy.Flags
-	target  *entropy.Bytes
-	raw     *entropy.Bytes
-	recent  [kinds]int // what was hit, the last in bit 0
-	all     int
-	predict [8]byte
+	hit    *entropy.Flags
+	form   *entropy.Flags
+	target *entropy.Bytes
+	raw    *entropy.Bytes
+	recent [kinds]int // what was hit, the last in bit 0
+	all    int
 }
 
 const kinds = int(executable.Kinds)
@@ -52,54 +79,37 @@ func newFields() fields {
 	}
 }
 
-// is tells a writer whether the field refers to target.
-func (f *fields) is(g *Image, k executable.Kind, actual, old []byte, address uint64, target uint32) bool {
-	field := f.predict[:len(old)]
-	copy(field, old)
-	g.put(k, field, address, target)
-	return string(field) == string(actual)
-}
-
-// put makes a field, which a reader has from the base, refer to target.
-func (g *Image) put(k executable.Kind, field []byte, address uint64, target uint32) {
-	g.New.Put(k, field, address, uint64(target)+g.newLow())
-}
-
 // try codes whether the field refers to target.
-func (f *fields) try(c *entropy.Coder, g *Image, k executable.Kind, actual, old []byte, address uint64, target uint32, context, attempt int) bool {
+func (f *fields) try(c *entropy.Coder, x *field, target uint32, context, attempt int) bool {
 	hit := 0
-	if !c.Reading() && f.is(g, k, actual, old, address, target) {
+	if !c.Reading() && x.is(target) {
 		hit = 1
 	}
-	recent := &f.recent[k]
-	hit = f.hit.Code(c, hit, context*2+attempt, (int(k)*64+*recent&63)*2+attempt, (context%confidences*16+f.all&15)*2+attempt)
+	recent := &f.recent[x.kind]
+	hit = f.hit.Code(c, hit, context*2+attempt, (int(x.kind)*64+*recent&63)*2+attempt, (context%confidences*16+f.all&15)*2+attempt)
 	*recent = *recent<<1 | hit
 	f.all = f.all<<1 | hit
 	if hit == 1 && c.Reading() {
-		g.put(k, actual, address, target)
+		x.put(target)
 	}
 	return hit == 1
 }
 
 // other codes a field that was not guessed: by its target, or as bytes.
-func (f *fields) other(c *entropy.Coder, g *Image, k executable.Kind, actual, old []byte, address uint64, guess uint32) (uint32, bool) {
+func (f *fields) other(c *entropy.Coder, x *field, guess uint32) (uint32, bool) {
 	target, byTarget := uint32(0), 0
 	if !c.Reading() {
-		if t, ok := g.New.Target(k, actual, address); ok {
-			target = uint32(t - g.newLow())
-			if f.is(g, k, actual, old, address, target) {
-				byTarget = 1
-			}
+		if t, ok := x.target(); ok && x.is(t) {
+			target, byTarget = t, 1
 		}
 	}
-	if f.form.Code(c, byTarget, int(k), 0, 0) == 0 {
-		f.bytes(c, k, actual, old)
-		t, ok := g.New.Target(k, actual, address)
-		return uint32(t - g.newLow()), ok
+	if f.form.Code(c, byTarget, int(x.kind), 0, 0) == 0 {
+		f.bytes(c, x.kind, x.actual, x.old)
+		return x.target()
 	}
-	target = f.number(c, k, target, guess)
+	target = f.number(c, x.kind, target, guess)
 	if c.Reading() {
-		g.put(k, actual, address, target)
+		x.put(target)
 	}
 	return target, true
 }
