@@ -314,7 +314,7 @@ func TestMemory(t *testing.T) {
 				}
 				m := newMachine(context.Background(), k, base, size, nil)
 				m.take(covers, c.h.to())
-				w := &writer{machine: m, result: c.view}
+				w := newWriter(m, c.view)
 				if err := w.literals(0, int64(len(c.view))); err != nil {
 					t.Fatal(err)
 				}
@@ -333,7 +333,9 @@ func TestMemory(t *testing.T) {
 		})
 	}
 	if most := peak(func() {
-		newMachine(context.Background(), nil, nil, 0, []Image{{New: &executable.Layout{}}}).take(nil, MaxLength)
+		m := newMachine(context.Background(), nil, nil, 0, []Image{{New: &executable.Layout{}}})
+		m.take(nil, MaxLength)
+		newReader(m, nil, section{})
 	}); most > modelMemory {
 		t.Errorf("%d bytes of models", most)
 	}

@@ -16,7 +16,8 @@ const (
 	pieceSize = 64 << 10
 	// margin is how much of the base is seen before and after a piece, and how
 	// much of the result before it.
-	margin = 64
+	margin    = 64
+	pieceRoom = margin + pieceSize + 2*margin
 )
 
 // machine predicts the result piece by piece and codes what the prediction
@@ -31,8 +32,8 @@ type machine struct {
 
 	baseLength int64
 
-	// One piece: act is the result from margin on, with what precedes it; old is
-	// the base, aligned with act where it predicts it.
+	// One piece: act, which the side brings, is the result from margin on, with what
+	// precedes it; old is the base, aligned with act where it predicts it.
 	act, old []byte
 	refs     []executable.Reference
 

@@ -74,9 +74,12 @@ func (b *body) apply(out io.Writer) error {
 		return corrupt(source, err)
 	}
 	m.take(covers, b.header.to())
-	r := &reader{machine: m, out: out, stored: section{r: b.patch, at: b.storedAt, end: b.storedAt + b.header.Stored}}
+	r := newReader(m, out, section{r: b.patch, at: b.storedAt, end: b.storedAt + b.header.Stored})
 	if err := m.each(b.header.to(), r); err != nil {
 		return corrupt(source, err)
+	}
+	if err := r.flush(); err != nil {
+		return err
 	}
 	if !c.Finished() || r.stored.at != r.stored.end {
 		return corrupt(source, fmt.Errorf("%w: bytes behind its end", ErrCorrupt))
@@ -125,10 +128,20 @@ func (s *section) fill(p []byte) error {
 	return err
 }
 
+// reader collects what it makes: covers and what lies between them are often short.
+// The machine's act begins in buf at held.
 type reader struct {
 	*machine
 	out    io.Writer
 	stored section
+	buf    []byte
+	held   int // bytes of the result in buf, from margin on
+}
+
+func newReader(m *machine, out io.Writer, stored section) *reader {
+	r := &reader{machine: m, out: out, stored: stored, buf: make([]byte, pieceSize+pieceRoom)}
+	m.act = r.buf
+	return r
 }
 
 func (r *reader) cover(c Cover) error {
@@ -162,16 +175,27 @@ func (r *reader) literals(from, to int64) error {
 	})
 }
 
-// emit writes n bytes of the result, if they were read without an error, and keeps
-// the last ones.
+// emit takes n bytes of the result, if they were read without an error.
 func (r *reader) emit(n int) error {
 	if err := r.c.Err(); err != nil {
 		return err
 	}
-	if _, err := r.out.Write(r.act[margin : margin+n]); err != nil {
+	r.hash(r.act[margin : margin+n])
+	if r.held += n; r.held >= pieceSize {
+		if err := r.flush(); err != nil {
+			return err
+		}
+	}
+	r.act = r.buf[r.held:]
+	return nil
+}
+
+// flush writes what was made and keeps the last bytes.
+func (r *reader) flush() error {
+	if _, err := r.out.Write(r.buf[margin : margin+r.held]); err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}
-	r.hash(r.act[margin : margin+n])
-	copy(r.act[:margin], r.act[n:n+margin])
+	copy(r.buf[:margin], r.buf[r.held:])
+	r.held = 0
 	return nil
 }

@@ -218,8 +218,7 @@ func (h *Header) open(base io.ReaderAt, length int64) ([]Image, error) {
 func newMachine(ctx context.Context, c *entropy.Coder, base io.ReaderAt, baseLength int64, images []Image) *machine {
 	return &machine{
 		ctx: ctx, c: c, base: base, baseLength: baseLength, images: images,
-		act:    make([]byte, margin+pieceSize+2*margin),
-		old:    make([]byte, margin+pieceSize+2*margin),
+		old:    make([]byte, pieceRoom),
 		pages:  newPages(images),
 		stored: entropy.NewFlags(1, 1, 1),
 	}

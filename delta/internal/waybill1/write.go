@@ -24,7 +24,7 @@ func Write(ctx context.Context, h Header, base io.ReaderAt, baseLength int64, re
 	}
 	m.take(covers, h.to())
 	m.hash(result)
-	w := &writer{machine: m, result: result}
+	w := newWriter(m, result)
 	if err := m.each(h.to(), (*counting)(w)); err != nil {
 		return nil, err
 	}
@@ -43,6 +43,11 @@ type writer struct {
 	*machine
 	result      []byte
 	storedBytes []byte
+}
+
+func newWriter(m *machine, result []byte) *writer {
+	m.act = make([]byte, pieceRoom)
+	return &writer{machine: m, result: result}
 }
 
 // place puts the result's bytes for a piece, and those before it, into m.act.
