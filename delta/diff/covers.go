@@ -123,7 +123,7 @@ func total(ranges []span) int64 {
 
 // better is for a range of the result.
 func (w *writing) better(s span) int {
-	if w.header.Views == 0 && !within(w.header.Images, s.from) {
+	if !within(w.header.Images, s.from) && isText(w.result[s.from:s.to]) {
 		return cover.Far
 	}
 	return cover.Near
