@@ -22,6 +22,7 @@ type plain struct {
 	lastGap, beforeGap int
 	history            uint32 // of equal and different bytes
 	lastDelta          byte
+	deltas             [256]byte // the last one behind each byte of the base
 
 	// The writer's side: how many equal bytes come before each different one.
 	ahead []uint32
@@ -120,12 +121,14 @@ func (q *plain) ask(c *entropy.Coder, act, old []byte, i int) {
 
 func (q *plain) differ(c *entropy.Coder, act, old []byte, i int) {
 	o := uint32(old[i])
-	act[i] = q.value.Code(c, act[i], int(q.history&3), &[entropy.Contexts]uint32{
+	by := &q.deltas[old[i-1]]
+	d := q.value.Code(c, act[i]-old[i], int(q.history&3), &[entropy.Contexts]uint32{
 		entropy.Hash(o, 1, q.history&7),
-		entropy.Hash(uint32(old[i]+q.lastDelta), 2, 0),
-		entropy.Hash(o, 3, uint32(old[i+1])),
+		entropy.Hash(o, 2, uint32(old[i+1])),
+		entropy.Hash(uint32(*by), 3, uint32(q.lastDelta)),
 	})
-	q.lastDelta = act[i] - old[i]
+	act[i] = old[i] + d
+	q.lastDelta, *by = d, d
 	q.history = q.history<<1 | 1
 	q.hot = hotLength
 	q.gap = 0
