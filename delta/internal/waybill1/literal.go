@@ -3,6 +3,7 @@
 package waybill1
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/waybill-project/waybill/delta/internal/entropy"
@@ -22,7 +23,7 @@ type literals struct {
 }
 
 const (
-	matchMinimum = 5
+	matchMinimum = 4
 	matchSure    = 2
 	headBits     = 15
 )
@@ -91,8 +92,7 @@ func (l *literals) add(b byte, recent []byte) {
 	}
 	l.ring[l.at&l.mask] = b
 	l.at++
-	h := uint32(recent[0]) | uint32(recent[1])<<8 | uint32(recent[2])<<16 | uint32(recent[3])<<24
-	head := &l.heads[(h*0x9E3779B1^uint32(recent[4])*0x85EBCA77)>>(32-headBits)]
+	head := &l.heads[binary.LittleEndian.Uint32(recent)*0x9E3779B1>>(32-headBits)]
 	if l.length == 0 && *head > 0 && l.at-*head <= l.mask {
 		l.match, l.length = *head, 1
 	}
