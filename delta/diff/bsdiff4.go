@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"runtime"
 	"sync"
 
 	"github.com/waybill-project/waybill/delta/diff/internal/bzip2"
@@ -14,17 +15,21 @@ import (
 // match says that base[old:old+n] and result[new:new+n] are nearly the same.
 type match struct{ old, new, n int }
 
+// blocksAtOnce is for how many bzip2 blocks the declared memory suffices.
+const blocksAtOnce = 3
+
 // writeBSDiff4 makes the patch of matches in ascending order of new that do
 // not overlap there; delta.BSDiff4 describes the format.
 func writeBSDiff4(ctx context.Context, base, result []byte, matches []match) ([]byte, error) {
 	matches = thin(matches)
 	w := &bsdiff4{ctx: ctx, base: base, result: result, matches: matches}
+	workers := bzip2.NewWorkers(min(blocksAtOnce, runtime.GOMAXPROCS(0)))
 	var streams [3][]byte
 	var errs [3]error
 	var all sync.WaitGroup
 	for i, write := range []func(e *bzip2.Encoder) error{w.control, w.difference, w.extra} {
 		all.Go(func() {
-			e := bzip2.NewEncoder(ctx)
+			e := bzip2.NewEncoder(ctx, workers)
 			if errs[i] = write(e); errs[i] == nil {
 				streams[i], errs[i] = e.Close()
 			}

@@ -4,50 +4,82 @@ package bzip2
 
 import (
 	"bytes"
+	"context"
 
 	"github.com/waybill-project/waybill/delta/diff/internal/suffix"
 )
 
-// scratch is the memory that all blocks of a stream share.
+// Workers are turns to compress a block; encoders may share them. Each holds
+// memory of up to 8 bytes for each byte of a block.
+type Workers chan *scratch
+
+// NewWorkers returns n turns, which is how many blocks are compressed at once.
+func NewWorkers(n int) Workers {
+	w := make(Workers, n)
+	for range n {
+		w <- &scratch{}
+	}
+	return w
+}
+
+// scratch is the memory in which blocks are compressed.
 type scratch struct {
 	turned  []byte
 	order   []int32
 	symbols []uint16
 }
 
-// writeBlock compresses the block.
-func (e *Encoder) writeBlock() error {
-	origin, err := e.transform()
+// block is a part of a stream.
+type block struct {
+	data []byte // after the first stage, runs shortened; then transformed
+	crc  uint32 // of what it was before
+	out  bitWriter
+	done chan error
+}
+
+// start compresses the block when it is its turn, and then sends to done.
+func (b *block) start(ctx context.Context, workers Workers) {
+	b.done = make(chan error, 1)
+	go func() {
+		work := <-workers
+		err := b.compress(ctx, work)
+		workers <- work
+		b.done <- err
+	}()
+}
+
+func (b *block) compress(ctx context.Context, work *scratch) error {
+	origin, err := b.transform(ctx, work)
 	if err != nil {
 		return err
 	}
-	used := e.usedBytes()
-	symbols := e.moveToFront(used)
-	e.out.write(0x314159, 24)
-	e.out.write(0x265359, 24)
-	e.out.write(uint64(e.blockCRC), 32)
-	e.out.write(uint64(origin), 25) // and a zero in front: not randomised
-	e.writeUsed(used)
-	c := chooseTables(symbols, len(used)+2)
-	c.write(&e.out, symbols)
+	used := b.usedBytes()
+	work.moveToFront(b.data, used)
+	b.out.write(0x314159, 24)
+	b.out.write(0x265359, 24)
+	b.out.write(uint64(b.crc), 32)
+	b.out.write(uint64(origin), 25) // and a zero in front: not randomised
+	b.writeUsed(used)
+	c := chooseTables(work.symbols, len(used)+2)
+	c.write(&b.out, work.symbols)
 	return nil
 }
 
 // transform replaces the block by its Burrows-Wheeler transform and returns
 // which of the sorted rotations is the block itself. Sorted rotations are
 // sorted suffixes if the block is turned to begin with its least rotation.
-func (e *Encoder) transform() (origin int, err error) {
-	n := len(e.block)
-	first := leastRotation(e.block)
-	e.work.turned = append(append(e.work.turned[:0], e.block[first:]...), e.block[:first]...)
-	if cap(e.work.order) < n {
-		e.work.order = make([]int32, n)
+func (b *block) transform(ctx context.Context, work *scratch) (origin int, err error) {
+	n := len(b.data)
+	first := leastRotation(b.data)
+	work.turned = append(append(work.turned[:0], b.data[first:]...), b.data[:first]...)
+	if cap(work.order) < n {
+		work.order = make([]int32, n)
 	}
-	order := e.work.order[:n]
-	if err := suffix.Sort(e.ctx, e.work.turned, order); err != nil {
+	order := work.order[:n]
+	if err := suffix.Sort(ctx, work.turned, order); err != nil {
 		return 0, err
 	}
-	turned, start := e.work.turned, (n-first)%n
+	turned, start := work.turned, (n-first)%n
 	for i, at := range order {
 		if int(at) == start {
 			origin = i
@@ -55,7 +87,7 @@ func (e *Encoder) transform() (origin int, err error) {
 		if at == 0 {
 			at = int32(n)
 		}
-		e.block[i] = turned[at-1]
+		b.data[i] = turned[at-1]
 	}
 	return origin, nil
 }
@@ -90,32 +122,32 @@ func leastRotation(text []byte) int {
 }
 
 // usedBytes lists the values that occur in the block.
-func (e *Encoder) usedBytes() []byte {
+func (b *block) usedBytes() []byte {
 	var seen [256]bool
-	for _, b := range e.block {
-		seen[b] = true
+	for _, v := range b.data {
+		seen[v] = true
 	}
 	var used []byte
-	for b, ok := range seen {
+	for v, ok := range seen {
 		if ok {
-			used = append(used, byte(b))
+			used = append(used, byte(v))
 		}
 	}
 	return used
 }
 
 // writeUsed writes a map of which bytes are used, in two levels.
-func (e *Encoder) writeUsed(used []byte) {
+func (b *block) writeUsed(used []byte) {
 	var parts [16]uint64
 	var some uint64
-	for _, b := range used {
-		parts[b>>4] |= 1 << (15 - b&15)
-		some |= 1 << (15 - b>>4)
+	for _, v := range used {
+		parts[v>>4] |= 1 << (15 - v&15)
+		some |= 1 << (15 - v>>4)
 	}
-	e.out.write(some, 16)
+	b.out.write(some, 16)
 	for _, part := range parts {
 		if part != 0 {
-			e.out.write(part, 16)
+			b.out.write(part, 16)
 		}
 	}
 }
@@ -128,11 +160,11 @@ const (
 // moveToFront turns the transformed block into symbols: runs of the byte in
 // front as numbers in bijective base 2, other bytes by how far in front they
 // are plus 1, and the end.
-func (e *Encoder) moveToFront(used []byte) []uint16 {
+func (work *scratch) moveToFront(transformed, used []byte) {
 	front := append(make([]byte, 0, 256), used...)
-	symbols := e.work.symbols[:0]
+	symbols := work.symbols[:0]
 	run := 0
-	for _, b := range e.block {
+	for _, b := range transformed {
 		if front[0] == b {
 			run++
 			continue
@@ -144,9 +176,7 @@ func (e *Encoder) moveToFront(used []byte) []uint16 {
 		front[0] = b
 		symbols = append(symbols, uint16(i+1))
 	}
-	symbols = append(appendRun(symbols, run), uint16(len(used)+1))
-	e.work.symbols = symbols
-	return symbols
+	work.symbols = append(appendRun(symbols, run), uint16(len(used)+1))
 }
 
 func appendRun(symbols []uint16, run int) []uint16 {

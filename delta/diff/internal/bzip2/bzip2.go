@@ -10,6 +10,7 @@ package bzip2
 
 import (
 	"context"
+	"encoding/binary"
 	"hash/crc32"
 	"math/bits"
 )
@@ -21,22 +22,24 @@ const (
 )
 
 // Encoder compresses one stream in memory. It is an io.Writer; Close ends it.
+// The stream is the same however many blocks are compressed at once.
 type Encoder struct {
-	ctx  context.Context
-	out  bitWriter
-	crc  uint32 // of all blocks
-	most int    // bytes of the longest block
+	ctx     context.Context
+	workers Workers
+	out     bitWriter
+	crc     uint32 // of all blocks
+	most    int    // bytes of the longest block
 
-	block    []byte // after the first stage, runs shortened
-	blockCRC uint32
-	last     int // byte of the run that is not in the block yet, or -1
-	run      int
-	work     scratch
+	block   *block   // the one that is being filled
+	pending []*block // those being compressed, in order
+	spare   []*block
+	last    int // byte of the run that is not in the block yet, or -1
+	run     int
 }
 
 // NewEncoder returns an Encoder that gives up when ctx ends.
-func NewEncoder(ctx context.Context) *Encoder {
-	e := &Encoder{ctx: ctx, last: -1}
+func NewEncoder(ctx context.Context, workers Workers) *Encoder {
+	e := &Encoder{ctx: ctx, workers: workers, last: -1, block: &block{}}
 	e.out.bytes = []byte("BZh1")
 	return e
 }
@@ -45,7 +48,7 @@ func NewEncoder(ctx context.Context) *Encoder {
 func (e *Encoder) Write(p []byte) (int, error) {
 	for from := 0; from < len(p); {
 		n := e.fill(p[from:])
-		e.blockCRC = update(e.blockCRC, p[from:from+n])
+		e.block.crc = update(e.block.crc, p[from:from+n])
 		from += n
 		if from < len(p) {
 			if err := e.endBlock(); err != nil {
@@ -64,7 +67,7 @@ func (e *Encoder) fill(p []byte) int {
 			continue
 		}
 		e.endRun()
-		if len(e.block) > blockMost-5 {
+		if len(e.block.data) > blockMost-5 {
 			return i
 		}
 		e.last, e.run = int(p[i]), 1
@@ -75,31 +78,59 @@ func (e *Encoder) fill(p []byte) int {
 // endRun appends the run: up to four bytes, and behind four how many more.
 func (e *Encoder) endRun() {
 	for range min(e.run, 4) {
-		e.block = append(e.block, byte(e.last))
+		e.block.data = append(e.block.data, byte(e.last))
 	}
 	if e.run >= 4 {
-		e.block = append(e.block, byte(e.run-4))
+		e.block.data = append(e.block.data, byte(e.run-4))
 	}
 	e.last, e.run = -1, 0
 }
 
+// endBlock has the block compressed and begins the next one.
 func (e *Encoder) endBlock() error {
 	e.endRun()
-	if len(e.block) == 0 {
+	if len(e.block.data) == 0 {
 		return nil
 	}
-	e.most = max(e.most, len(e.block))
-	e.crc = bits.RotateLeft32(e.crc, 1) ^ e.blockCRC
-	if err := e.writeBlock(); err != nil {
+	if err := context.Cause(e.ctx); err != nil {
 		return err
 	}
-	e.block, e.blockCRC = e.block[:0], 0
+	if len(e.pending) == cap(e.workers) {
+		if err := e.collect(); err != nil {
+			return err
+		}
+	}
+	e.block.start(e.ctx, e.workers)
+	e.pending = append(e.pending, e.block)
+	e.block = &block{}
+	if n := len(e.spare); n > 0 {
+		e.block, e.spare = e.spare[n-1], e.spare[:n-1]
+	}
+	return nil
+}
+
+// collect appends the block that was started first.
+func (e *Encoder) collect() error {
+	b := e.pending[0]
+	e.pending = e.pending[1:]
+	if err := <-b.done; err != nil {
+		return err
+	}
+	e.most = max(e.most, len(b.data))
+	e.crc = bits.RotateLeft32(e.crc, 1) ^ b.crc
+	e.out.append(&b.out)
+	b.data, b.crc, b.out.bytes = b.data[:0], 0, b.out.bytes[:0]
+	e.spare = append(e.spare, b)
 	return nil
 }
 
 // Close ends the stream and returns it.
 func (e *Encoder) Close() ([]byte, error) {
-	if err := e.endBlock(); err != nil {
+	err := e.endBlock()
+	for err == nil && len(e.pending) > 0 {
+		err = e.collect()
+	}
+	if err != nil {
 		return nil, err
 	}
 	e.out.write(0x177245, 24)
@@ -138,6 +169,19 @@ func (w *bitWriter) write(v uint64, n uint) {
 	for w.count += n; w.count >= 8; w.count -= 8 {
 		w.bytes = append(w.bytes, byte(w.held>>(w.count-8)))
 	}
+}
+
+// append moves all bits of v to the end of w.
+func (w *bitWriter) append(v *bitWriter) {
+	p := v.bytes
+	for ; len(p) >= 4; p = p[4:] {
+		w.write(uint64(binary.BigEndian.Uint32(p)), 32)
+	}
+	for _, b := range p {
+		w.write(uint64(b), 8)
+	}
+	w.write(v.held&(1<<v.count-1), v.count)
+	v.held, v.count = 0, 0
 }
 
 func (w *bitWriter) align() { w.write(0, (8-w.count)%8) }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"sync"
 	"testing"
 )
 
@@ -28,7 +29,12 @@ func skewed(seed byte, n int) []byte {
 
 func compress(t testing.TB, data []byte, piece int) []byte {
 	t.Helper()
-	e := NewEncoder(context.Background())
+	return compressBy(t, NewWorkers(2), data, piece)
+}
+
+func compressBy(t testing.TB, workers Workers, data []byte, piece int) []byte {
+	t.Helper()
+	e := NewEncoder(context.Background(), workers)
 	for from := 0; from < len(data); from += piece {
 		if _, err := e.Write(data[from:min(from+piece, len(data))]); err != nil {
 			t.Fatal(err)
@@ -100,9 +106,34 @@ func rising(n int) []byte {
 	return b
 }
 
+func TestAnyNumberOfWorkers(t *testing.T) {
+	data := append(skewed(1, 2_000_000), noise(2, 1_000_000)...)
+	want := compressBy(t, NewWorkers(1), data, len(data))
+	for _, n := range []int{2, 3, 16} {
+		if !bytes.Equal(compressBy(t, NewWorkers(n), data, 1<<20), want) {
+			t.Errorf("another stream by %d workers", n)
+		}
+	}
+	check(t, data, len(data))
+}
+
+func TestEncodersShareWorkers(t *testing.T) {
+	workers := NewWorkers(2)
+	var group sync.WaitGroup
+	for i := range 3 {
+		group.Go(func() {
+			data := skewed(byte(i), 1_500_000)
+			if !bytes.Equal(compressBy(t, workers, data, 1<<16), compress(t, data, 1<<20)) {
+				t.Error("another stream")
+			}
+		})
+	}
+	group.Wait()
+}
+
 func TestEncoderStops(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	e := NewEncoder(ctx)
+	e := NewEncoder(ctx, NewWorkers(1))
 	cause := errors.New("cause")
 	cancel(cause)
 	if _, err := e.Write(noise(1, 2<<20)); !errors.Is(err, cause) {
