@@ -20,7 +20,7 @@ const alignMost = 1<<31 - 1
 // well. A second pass has learned from the first what bytes cost.
 func align(ctx context.Context, base, result []byte) ([]match, error) {
 	covers, seeds, err := alignFirst(ctx, base, result)
-	if err != nil {
+	if err != nil || len(seeds) == 0 {
 		return nil, err
 	}
 	costs, err := learn(ctx, base, result, covers)
@@ -35,7 +35,14 @@ func align(ctx context.Context, base, result []byte) ([]match, error) {
 
 // alignFirst is the first pass. Its suffix array is not kept.
 func alignFirst(ctx context.Context, base, result []byte) ([]match, []seed, error) {
-	f, err := newFinder(ctx, base, result)
+	filter, err := newFilter(ctx, base)
+	if err != nil {
+		return nil, nil, err
+	}
+	if none, err := strangers(ctx, filter, base, result); none || err != nil {
+		return nil, nil, err
+	}
+	f, err := newFinder(ctx, base, result, filter)
 	if err != nil {
 		return nil, nil, err
 	}

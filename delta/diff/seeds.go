@@ -35,12 +35,8 @@ type finder struct {
 	found  int
 }
 
-func newFinder(ctx context.Context, base, result []byte) (*finder, error) {
+func newFinder(ctx context.Context, base, result []byte, filter *filter) (*finder, error) {
 	array, err := suffix.New(ctx, base)
-	if err != nil {
-		return nil, err
-	}
-	filter, err := newFilter(ctx, base)
 	return &finder{array: array, filter: filter, result: result, most: 1024 + len(result)/16}, err
 }
 
@@ -81,16 +77,15 @@ func (f *finder) miss(i int) (seed, int) {
 // filter knows of eight bytes that a text does not hold them; of one in eight
 // or fewer it does not.
 type filter struct {
-	set   []uint64
-	shift int
+	set    []uint64
+	factor uint64 // odd
+	shift  int
 }
 
 func newFilter(ctx context.Context, text []byte) (*filter, error) {
-	width := max(10, bits.Len(uint(len(text)))+2)
-	f := &filter{set: make([]uint64, 1<<(width-6)), shift: 64 - width}
+	f := emptyFilter(len(text), 0x9e3779b97f4a7c15)
 	for i := 0; i+8 <= len(text); i++ {
-		h := f.hash(text[i:])
-		f.set[h>>6] |= 1 << (h & 63)
+		f.add(text[i:])
 		if i%checkEvery == 0 && ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -98,8 +93,16 @@ func newFilter(ctx context.Context, text []byte) (*filter, error) {
 	return f, nil
 }
 
-func (f *filter) hash(p []byte) uint64 {
-	return binary.LittleEndian.Uint64(p) * 0x9e3779b97f4a7c15 >> f.shift
+func emptyFilter(n int, factor uint64) *filter {
+	width := max(10, bits.Len(uint(n))+2)
+	return &filter{set: make([]uint64, 1<<(width-6)), factor: factor, shift: 64 - width}
+}
+
+func (f *filter) hash(p []byte) uint64 { return binary.LittleEndian.Uint64(p) * f.factor >> f.shift }
+
+func (f *filter) add(p []byte) {
+	h := f.hash(p)
+	f.set[h>>6] |= 1 << (h & 63)
 }
 
 func (f *filter) has(p []byte) bool {
