@@ -59,7 +59,7 @@ func (w *writing) search(ctx context.Context, level Level, old []byte, in span, 
 		return nil, nil
 	}
 	old = old[in.from:in.to]
-	finder, err := coverFinder(ctx, level, old)
+	finder, err := w.finder(ctx, level, old)
 	if err != nil {
 		return nil, err
 	}
@@ -129,13 +129,47 @@ func (w *writing) better(s span) int {
 	return cover.Near
 }
 
-func coverFinder(ctx context.Context, level Level, old []byte) (cover.Finder, error) {
-	switch level {
-	case Fast:
-		return cover.NewTable(old, 24, 4), nil
-	case Best:
+func (w *writing) finder(ctx context.Context, level Level, old []byte) (cover.Finder, error) {
+	if level == Best {
 		array, err := suffix.New(ctx, old)
 		return cover.Sorted{Array: array}, err
 	}
-	return cover.Tables{cover.NewTable(old, 32, 4), cover.NewTable(old, 12, 1)}, nil
+	return w.tables(old, shapes(level)...), nil
+}
+
+// shape is that of a table: the bytes by which it knows a place, and from each
+// place to the next.
+type shape struct{ window, step int }
+
+func shapes(level Level) []shape {
+	switch level {
+	case Fast:
+		return []shape{{24, 4}}
+	case Best:
+		return nil
+	}
+	return []shape{{32, 4}, {12, 1}}
+}
+
+// tables makes tables of the memory of the last ones, which are of no more use.
+func (w *writing) tables(old []byte, of ...shape) cover.Tables {
+	w.reserve(len(old), of)
+	var tables cover.Tables
+	room := w.room
+	for _, s := range of {
+		n := cover.TableSize(len(old), s.step)
+		tables = append(tables, cover.NewTable(old, s.window, s.step, room[:n]))
+		room = room[n:]
+	}
+	return tables
+}
+
+func (w *writing) reserve(length int, of []shape) {
+	n := 0
+	for _, s := range of {
+		n += cover.TableSize(length, s.step)
+	}
+	if len(w.room) < n {
+		w.room = make([]uint32, n)
+	}
 }

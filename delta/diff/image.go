@@ -96,11 +96,13 @@ func normalised(images []*image, base, result []byte, offsets *waybill1.Offsets)
 const (
 	scanStep = 1 << 20
 	scanEdge = executable.Before
+
+	perReference = 8 // bytes, where they are dense
 )
 
 // normalise writes the references of data, an executable, into its copy out.
 func (i *image) normalise(out, data []byte, file *executable.File, target func(uint64) uint64) {
-	var refs []executable.Reference
+	refs := make([]executable.Reference, 0, min(len(data), scanStep)/perReference)
 	low := i.New.Segments[0].Address
 	for from := 0; from < len(data); {
 		to := min(from+scanStep, len(data))

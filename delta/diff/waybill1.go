@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 
 	"github.com/waybill-project/waybill/delta/diff/internal/cover"
 	"github.com/waybill-project/waybill/delta/internal/deflate"
@@ -61,7 +62,8 @@ const worthwhile = 8
 type writing struct {
 	header       waybill1.Header
 	base, result []byte
-	long         []span // of a base that is a view: contents of long streams
+	long         []span   // of a base that is a view: contents of long streams
+	room         []uint32 // of tables
 	level        Level
 	progress     *progress
 }
@@ -146,6 +148,7 @@ func (w *writing) make(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.forgetTables()
 	covers = w.worthReading(covers)
 	if h, at := w.pageHashes(); h != nil {
 		covers = cover.Without(covers, at, at+int64(h.Count)*sha256.Size)
@@ -156,6 +159,18 @@ func (w *writing) make(ctx context.Context) ([]byte, error) {
 	w.progress.set(int64(len(w.result)))
 	return waybill1.Write(ctx, w.header, bytes.NewReader(w.base), int64(len(w.base)), w.result, covers)
 }
+
+// forgetTables gives back what was searched in before the patch is coded. As
+// much garbage as that would else be twice as much by the time it is collected.
+func (w *writing) forgetTables() {
+	w.room = nil
+	if len(w.base)+len(w.result) > collectFrom {
+		runtime.GC()
+	}
+}
+
+// collectFrom is how large files are, in bytes, whose tables are worth it.
+const collectFrom = 1 << 20
 
 // pageHashes are those that a reader computes, and where they begin.
 func (w *writing) pageHashes() (h *executable.PageHashes, at int64) {
@@ -230,7 +245,8 @@ func (w *writing) own(ctx context.Context, images []*image, rough []waybill1.Cov
 }
 
 func (w *writing) rough(ctx context.Context, base, result []byte) ([]waybill1.Cover, error) {
-	return cover.Covers(ctx, base, result, cover.NewTable(base, 24, 4), cover.Near)
+	w.reserve(len(w.base), shapes(w.level))
+	return cover.Covers(ctx, base, result, w.tables(base, shape{24, 4}), cover.Near)
 }
 
 // both runs two functions at once.

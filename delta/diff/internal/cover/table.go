@@ -21,13 +21,18 @@ type Table struct {
 	bits  uint // of the number of a place
 }
 
-// NewTable makes a table of every step-th place, by window bytes, 8 to 32.
-func NewTable(base []byte, window, step int) *Table {
-	t := &Table{base: base, window: window, step: step, shift: 64 - 10, bits: uint(bits.Len(uint(len(base)/step + 1)))}
-	for 2<<(64-t.shift) <= len(base)/step && t.shift > 36 {
-		t.shift--
+// NewTable makes a table of every step-th place, by window bytes, 8 to 32. It
+// takes its memory from room, which it clears, if that has TableSize numbers.
+func NewTable(base []byte, window, step int, room []uint32) *Table {
+	t := &Table{base: base, window: window, step: step, bits: uint(bits.Len(uint(len(base)/step + 1)))}
+	width := tableWidth(len(base), step)
+	t.shift = 64 - width
+	if cap(room) < 1<<width {
+		t.heads = make([]uint32, 1<<width)
+	} else {
+		t.heads = room[:1<<width]
+		clear(t.heads)
 	}
-	t.heads = make([]uint32, 1<<(64-t.shift))
 	for i := 0; i*step+window <= len(base); i++ {
 		h := t.hash(base[i*step:])
 		if head := &t.heads[h>>t.shift]; *head == 0 {
@@ -35,6 +40,17 @@ func NewTable(base []byte, window, step int) *Table {
 		}
 	}
 	return t
+}
+
+// TableSize is the room that a table takes, for a base of so many bytes.
+func TableSize(length, step int) int { return 1 << tableWidth(length, step) }
+
+func tableWidth(length, step int) uint {
+	width := uint(10)
+	for 2<<width <= length/step && width < 28 {
+		width++
+	}
+	return width
 }
 
 // check is the part of a hash that tells places apart.
