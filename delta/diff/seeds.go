@@ -18,6 +18,9 @@ const (
 	spareMatches = 1 << 20 // that do not count as too many
 	matchStride  = 16      // bytes more between searches where there are too many
 
+	spareChances = 1 << 14 // matches by chance that do not count as too many
+	chanceStride = 256     // bytes more between searches then; a real match that is longer is still met
+
 	checkEvery = 1 << 16 // bytes between two looks at the context
 )
 
@@ -33,11 +36,14 @@ type finder struct {
 	most   int
 	missed int
 	found  int
+
+	byChance int // length of matches that say nothing
+	chances  int // how many of them were found
 }
 
 func newFinder(ctx context.Context, base, result []byte, filter *filter) (*finder, error) {
 	array, err := suffix.New(ctx, base)
-	return &finder{array: array, filter: filter, result: result, most: 1024 + len(result)/16}, err
+	return &finder{array: array, filter: filter, result: result, most: 1024 + len(result)/16, byChance: byChance(base)}, err
 }
 
 // find returns the longest match at i if it is longer than known, and where
@@ -58,15 +64,26 @@ func (f *finder) find(i, known int) (s seed, next int) {
 	if len(f.seeds) < f.most {
 		f.seeds = append(f.seeds, s)
 	}
+	return s, f.behind(i, n)
+}
+
+// behind is where to search on from a match of n bytes.
+func (f *finder) behind(i, n int) int {
 	f.found++
-	next = i + n
+	next := i + n
 	if n < matchLong {
 		next -= matchLeast - 1
 	}
-	if f.found > spareMatches+i/4 {
+	if n <= f.byChance {
+		f.chances++
+	}
+	switch {
+	case f.chances > spareChances:
+		next += chanceStride
+	case f.found > spareMatches+i/4:
 		next += matchStride
 	}
-	return s, next
+	return next
 }
 
 func (f *finder) miss(i int) (seed, int) {

@@ -37,13 +37,14 @@ func encodeVCDIFF(ctx context.Context, base, result []byte, sizes vcdiffSizes) (
 	out := []byte{0xd6, 0xc3, 0xc4, 0, 0}
 	index := newVCDIFFSource(base, sizes.places)
 	chains := newVCDIFFChains(min(len(result), sizes.window))
+	few := byChance(result) >= vcdiffFew
 	var diag [2]int
 	for at := 0; at == 0 || at < len(result); at += sizes.window {
 		target := result[at:min(at+sizes.window, len(result))]
 		from := max(0, min(at-sizes.segment/2, len(base)-sizes.segment))
 		source := base[from:min(from+sizes.segment, len(base))]
 		sections := &vcdiffSections{}
-		p := &vcdiffParser{ctx: ctx, index: index, from: from, source: source, target: target, chains: chains, out: sections, diag: diag}
+		p := &vcdiffParser{ctx: ctx, index: index, from: from, source: source, target: target, chains: chains, out: sections, fewLetters: few, diag: diag}
 		if err := p.run(); err != nil {
 			return nil, err
 		}

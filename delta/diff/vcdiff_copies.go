@@ -25,7 +25,7 @@ func (p *vcdiffParser) copies(i, size int) {
 // places offers copies from the source.
 func (p *vcdiffParser) places(i, size int) {
 	rest := p.target[p.at+i:]
-	p.found = p.index.find(p.found[:0], rest)
+	p.found = p.index.find(p.found[:0], rest, p.limit(vcdiffWays, vcdiffFewWays))
 	for _, place := range p.found {
 		from := place - p.from
 		if from < 0 || from >= len(p.source) {
@@ -35,8 +35,17 @@ func (p *vcdiffParser) places(i, size int) {
 	}
 }
 
+// limit is few once much was tried in a text of few letters.
+func (p *vcdiffParser) limit(many, few int) int {
+	if p.tried > vcdiffSpare && p.fewLetters {
+		return few
+	}
+	return many
+}
+
 // extended offers a copy, and a longer one if the bytes before are the same too.
 func (p *vcdiffParser) extended(i, size, addr, n int) {
+	p.tried++
 	p.offer(i, size, addr, n)
 	if n < 4 || n >= vcdiffLong || p.index.step == 1 && !p.sparse {
 		return
@@ -68,7 +77,8 @@ func (p *vcdiffParser) earlier(i, size int) {
 		p.done++
 	}
 	rest := p.target[at:]
-	for depth := 0; place > 0 && depth < vcdiffDepth; depth++ {
+	most := p.limit(vcdiffDepth, vcdiffFewDepth)
+	for depth := 0; place > 0 && depth < most; depth++ {
 		from := int(place - 1)
 		place = p.chains.before[from]
 		if depth >= vcdiffNearby && p.longest < len(rest) && p.target[from+p.longest] != rest[p.longest] {

@@ -12,6 +12,13 @@ const (
 	vcdiffWays   = 8  // places that are kept for one hash
 	vcdiffDepth  = 16 // places of the target that are tried
 	vcdiffNearby = 4  // of which so many are tried although they are no longer
+
+	// In a text of few letters every place has many alike. Of those that are tried
+	// first none is much worse than the best of all.
+	vcdiffFew      = 14      // bytes of a match by chance in such a text
+	vcdiffSpare    = 1 << 23 // places that are tried in a window before there are fewer
+	vcdiffFewWays  = 1
+	vcdiffFewDepth = 5
 )
 
 // vcdiffSource finds places of the base by their first bytes. A slot holds the
@@ -60,14 +67,14 @@ func (s *vcdiffSource) slot(seed uint64) (first int, tag uint32) {
 	return int(h>>s.shift) &^ (vcdiffWays - 1), uint32(h) >> s.low << s.low
 }
 
-// find appends the places of the base that begin like p.
-func (s *vcdiffSource) find(to []int, p []byte) []int {
+// find appends the places of the base that begin like p, of so many ways.
+func (s *vcdiffSource) find(to []int, p []byte, ways int) []int {
 	if len(p) < vcdiffSeed {
 		return to
 	}
 	seed := binary.LittleEndian.Uint64(p)
 	first, tag := s.slot(seed)
-	for _, slot := range s.slots[first : first+vcdiffWays] {
+	for _, slot := range s.slots[first : first+ways] {
 		if slot == 0 || slot>>s.low<<s.low != tag {
 			continue
 		}

@@ -45,6 +45,7 @@ type vcdiffParser struct {
 	source, target []byte
 	chains         *vcdiffChains
 	out            *vcdiffSections
+	fewLetters     bool
 
 	at       int // bytes written
 	done     int // bytes that are in chains
@@ -54,6 +55,7 @@ type vcdiffParser struct {
 	found    []int
 	longest  int       // of the copies that begin at the byte in hand
 	cheapest int32     // of their addresses
+	tried    int       // places, in all of the window
 	sparse   bool      // whether places before it may have been left out
 	long     vcdiffCut // a copy or run that ends the block
 }

@@ -36,6 +36,13 @@ const (
 	// longestStep: the start of a match that is stepped over is found backwards.
 	patience    = 1 << 10
 	longestStep = 32
+	// Of a text of few letters most places match far and wide, and no match is
+	// better than the last one: matches of futileLength bytes that were not taken
+	// are counted, and above futileSpare and futileShare for each cover steps are
+	// the longest. Programs have about one for each cover, lists of records 60.
+	futileLength = 16
+	futileSpare  = 1 << 16
+	futileShare  = 64
 	// steady is how many equal bytes ahead on the diagonal need no search.
 	steady = 24
 )
@@ -81,6 +88,8 @@ type scan struct {
 	finder       Finder
 	better       int
 	covers       []waybill1.Cover
+
+	futile int // long matches that were not taken
 
 	at, length int // where the search is, and how much matches there
 	pos        int // in the base
@@ -131,16 +140,32 @@ func (s *scan) next(ctx context.Context) {
 		if s.equal(s.at, diagonal) {
 			score--
 		}
-		if s.length = 0; s.at-last > patience {
-			s.at += min((s.at-last)/patience, longestStep) - 1
+		if step := s.step(s.at - last); step > 0 {
+			s.at += step - 1
 			counted, score = s.at+1, 0
 		}
+		s.length = 0
 	}
 	s.at = min(s.at, len(s.result))
 	if s.at < len(s.result) && s.length == score {
 		return
 	}
 	s.cut()
+}
+
+// step is how far to go from a match that was not taken, so many bytes without
+// one that was; 0 is to the next byte.
+func (s *scan) step(without int) int {
+	if s.length >= futileLength {
+		s.futile++
+	}
+	switch {
+	case s.futile > futileSpare+futileShare*len(s.covers):
+		return longestStep
+	case without > patience:
+		return min(without/patience, longestStep)
+	}
+	return 0
 }
 
 func (s *scan) equal(at, diagonal int) bool {

@@ -229,6 +229,36 @@ func FuzzCovers(f *testing.F) {
 	})
 }
 
+// counted counts the searches.
+type counted struct {
+	Finder
+	n int
+}
+
+func (c *counted) Longest(p []byte, want int) (at, length int) {
+	c.n++
+	return c.Finder.Longest(p, want)
+}
+
+func TestFewLettersAreNotSearchedEverywhere(t *testing.T) {
+	base, result := noise(1, 1<<20, 2), noise(2, 1<<20, 2)
+	array, err := suffix.New(context.Background(), base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, finder := range map[string]Finder{"table": NewTable(base, 16, 1, nil), "sorted": Sorted{array}} {
+		c := &counted{Finder: finder}
+		covers, err := Covers(context.Background(), base, result, c, Far)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, covers, len(base), len(result))
+		if c.n > len(result)/4 {
+			t.Errorf("%s: %d searches", name, c.n)
+		}
+	}
+}
+
 func TestTableOfUsedRoom(t *testing.T) {
 	base, result := noise(1, 1<<16, 4), noise(2, 1<<14, 4)
 	copy(result[1000:], base[5000:9000])
