@@ -61,17 +61,33 @@ func TestApplyToACheckedBase(t *testing.T) {
 func TestCheckedBaseIsReadOnce(t *testing.T) {
 	p, result := sample()
 	patch := p.patch(t)
-	count := func(limits *delta.Limits) int64 {
+	count := func(want error, limits *delta.Limits) int64 {
 		src := &readings{ReaderAt: bytes.NewReader(base)}
-		err := delta.Apply(context.Background(), describe(base, result, patch), src, bytes.NewReader(patch), io.Discard, limits)
-		if err != nil {
+		info := describe(base, result, patch)
+		if want != nil {
+			info.ResultSHA256 = [32]byte{}
+		}
+		err := delta.Apply(context.Background(), info, src, bytes.NewReader(patch), io.Discard, limits)
+		if !errors.Is(err, want) {
 			t.Fatal(err)
 		}
 		return src.n
 	}
-	unchecked, checked := count(nil), count(&delta.Limits{BaseChecked: true})
-	if unchecked-checked != int64(len(base)) {
-		t.Errorf("%d bytes read of a checked base, %d of another, which has %d", checked, unchecked, len(base))
+	once := count(nil, &delta.Limits{BaseChecked: true})
+	for _, c := range []struct {
+		name   string
+		want   error
+		limits *delta.Limits
+		hashed int64
+	}{
+		{"unchecked", nil, nil, 1},
+		{"unchecked, of unknown result", delta.ErrResultMismatch, &delta.Limits{ResultUnknown: true}, 1},
+		{"checked, of another result", delta.ErrResultMismatch, &delta.Limits{BaseChecked: true}, 1},
+		{"checked, of unknown result", delta.ErrResultMismatch, &delta.Limits{BaseChecked: true, ResultUnknown: true}, 0},
+	} {
+		if n := count(c.want, c.limits); n-once != c.hashed*int64(len(base)) {
+			t.Errorf("%s: %d bytes read of %d, %d without hashing them", c.name, n, len(base), once)
+		}
 	}
 }
 

@@ -79,6 +79,9 @@ type Limits struct {
 	// BaseChecked says that CheckBase has just accepted the base, or that an Apply
 	// has just made it, so that Apply hashes it only to find out why it failed.
 	BaseChecked bool
+	// ResultUnknown says that Info lacks the result's hash, all or part of it, so that
+	// the ResultError of a whole result is no reason to hash a checked base again.
+	ResultUnknown bool
 }
 
 // Formats lists the formats that Apply reads.
@@ -121,10 +124,14 @@ func Apply(ctx context.Context, info Info, base, patch io.ReaderAt, out io.Write
 		}
 	}
 	err := applyTo(ctx, info, base, patch, out)
-	if checked && (errors.Is(err, ErrCorrupt) || errors.Is(err, ErrResultMismatch)) {
+	if checked && baseMayBeWrong(err, limits.ResultUnknown) {
 		err = cmp.Or(CheckBase(ctx, info, base), err)
 	}
 	return err
+}
+
+func baseMayBeWrong(err error, resultUnknown bool) bool {
+	return errors.Is(err, ErrCorrupt) || errors.Is(err, ErrResultMismatch) && !resultUnknown
 }
 
 // applyTo writes the result and compares its hash.

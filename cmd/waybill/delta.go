@@ -166,7 +166,8 @@ func (a *app) deltaApply(ctx context.Context, from, patchPath, out string, baseS
 		return badPatch(patchPath, err)
 	}
 	copy(info.ResultSHA256[:], want)
-	made, err := a.writeResult(ctx, info, base, patch, out, len(want) > 0)
+	limits := &delta.Limits{BaseChecked: len(baseSum) == 0, ResultUnknown: len(want) == 0}
+	made, err := a.writeResult(ctx, info, limits, base, patch, out, len(want) > 0)
 	if err != nil {
 		return badPatch(patchPath, err)
 	}
@@ -180,12 +181,12 @@ func (a *app) deltaApply(ctx context.Context, from, patchPath, out string, baseS
 
 // writeResult gives the hash of what it wrote. If that is not to be verified,
 // it has to match what the patch says of it, if anything.
-func (a *app) writeResult(ctx context.Context, info delta.Info, base, patch io.ReaderAt, out string, verify bool) ([]byte, error) {
+func (a *app) writeResult(ctx context.Context, info delta.Info, limits *delta.Limits, base, patch io.ReaderAt, out string, verify bool) ([]byte, error) {
 	bar := cli.NewProgress(a.stderr, out, info.ResultLength)
 	defer bar.Finish()
 	made := info.ResultSHA256
 	err := writeOutput(out, func(w io.Writer) error {
-		err := delta.Apply(ctx, info, base, patch, &reported{w, bar}, nil)
+		err := delta.Apply(ctx, info, base, patch, &reported{w, bar}, limits)
 		if other := (*delta.ResultError)(nil); !verify && errors.As(err, &other) {
 			made = other.Got
 			if bytes.HasPrefix(made[:], bytes.TrimRight(info.ResultSHA256[:], "\x00")) {
@@ -236,11 +237,9 @@ func patchFacts(base, patch *inputFile, baseSum []byte) (delta.Info, error) {
 		return info, nil
 	}
 	sum := sha256.New()
-	if _, err := io.Copy(sum, io.NewSectionReader(base, 0, base.size)); err != nil {
-		return delta.Info{}, err
-	}
+	_, err = io.CopyBuffer(sum, io.NewSectionReader(base, 0, base.size), make([]byte, 256<<10))
 	sum.Sum(info.BaseSHA256[:0])
-	return info, nil
+	return info, err
 }
 
 func (a *app) deltaInfoCommand() *cobra.Command {
