@@ -15,31 +15,34 @@ const (
 	giveUp   = 32 // mismatches net of matches after which an extension stops
 )
 
-// index finds seeds of the base: each slot holds the number of a seed plus 1.
+// index finds seeds of the base: each slot holds the number of a seed plus 1,
+// and above it bits of the hash, which spare most looks at the base.
 type index struct {
 	base  []byte
 	slots []uint32
 	shift int
+	low   int // bits of a slot that hold the number
 }
 
 func newIndex(base []byte) *index {
 	seeds := max(0, len(base)-seedLen+seedStep) / seedStep
 	width := max(8, bits.Len(uint(seeds)))
-	x := &index{base: base, slots: make([]uint32, 1<<width), shift: 64 - width}
+	x := &index{base: base, slots: make([]uint32, 1<<width), shift: 64 - width, low: bits.Len(uint(seeds))}
 	for i := range int(min(int64(seeds), math.MaxUint32)) {
-		slot := &x.slots[x.slot(base[i*seedStep:])]
-		if *slot == 0 {
-			*slot = uint32(i + 1)
+		h := x.hash(base[i*seedStep:])
+		if slot := &x.slots[h>>x.shift]; *slot == 0 {
+			*slot = x.tag(h) | uint32(i+1)
 		}
 	}
 	return x
 }
 
-func (x *index) slot(p []byte) uint64 {
+func (x *index) tag(h uint64) uint32 { return uint32(h) >> x.low << x.low }
+
+func (x *index) hash(p []byte) uint64 {
 	a, b, c := binary.LittleEndian.Uint64(p), binary.LittleEndian.Uint64(p[8:]), binary.LittleEndian.Uint64(p[16:])
 	h := (a*0x9e3779b97f4a7c15 ^ bits.RotateLeft64(b, 29)) * 0xbf58476d1ce4e5b9
-	h = (h ^ h>>31 ^ bits.RotateLeft64(c, 17)) * 0x94d049bb133111eb
-	return h >> x.shift
+	return (h ^ h>>31 ^ bits.RotateLeft64(c, 17)) * 0x94d049bb133111eb
 }
 
 // find returns where the base has the first bytes of p, or -1. It prefers the
@@ -49,8 +52,13 @@ func (x *index) find(p []byte, hint int) int {
 	if hint >= 0 && hint+seedLen <= len(x.base) && string(x.base[hint:hint+seedLen]) == seed {
 		return hint
 	}
-	at := (int(x.slots[x.slot(p)]) - 1) * seedStep
-	if at >= 0 && string(x.base[at:at+seedLen]) == seed {
+	h := x.hash(p)
+	slot := x.slots[h>>x.shift]
+	if slot == 0 || slot>>x.low<<x.low != x.tag(h) {
+		return -1
+	}
+	at := (int(slot&(1<<x.low-1)) - 1) * seedStep
+	if string(x.base[at:at+seedLen]) == seed {
 		return at
 	}
 	return -1
