@@ -39,10 +39,11 @@ const (
 	// Of a text of few letters most places match far and wide, and no match is
 	// better than the last one: matches of futileLength bytes that were not taken
 	// are counted, and above futileSpare and futileShare for each cover steps are
-	// the longest. Programs have about one for each cover, lists of records 60.
+	// futileStep. Programs have about one for each cover, lists of records 60.
 	futileLength = 16
 	futileSpare  = 1 << 16
 	futileShare  = 64
+	futileStep   = 128
 	// steady is how many equal bytes ahead on the diagonal need no search.
 	steady = 24
 )
@@ -161,7 +162,7 @@ func (s *scan) step(without int) int {
 	}
 	switch {
 	case s.futile > futileSpare+futileShare*len(s.covers):
-		return longestStep
+		return futileStep
 	case without > patience:
 		return min(without/patience, longestStep)
 	}
