@@ -76,8 +76,9 @@ type Limits struct {
 	// Memory is the working memory in bytes, besides the caller's base, patch
 	// and output; zero means DefaultMemory.
 	Memory int64
-	// BaseChecked says that CheckBase has just accepted the base, or that an Apply
-	// has just made it, so that Apply hashes it only to find out why it failed.
+	// BaseChecked says that there is no need to hash the base first: CheckBase has just
+	// accepted it, an Apply has just made it, or whoever waits for the result can wait
+	// for the error. Then Apply hashes it only to find out why it failed.
 	BaseChecked bool
 	// ResultUnknown says that Info lacks the result's hash, all or part of it, so that
 	// the ResultError of a whole result is no reason to hash a checked base again.

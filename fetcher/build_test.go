@@ -11,10 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/waybill-project/waybill/delta"
 	"github.com/waybill-project/waybill/delta/diff"
+	"github.com/waybill-project/waybill/internal/durable"
 	"github.com/waybill-project/waybill/repo/layout"
 	"github.com/waybill-project/waybill/repo/release"
 )
@@ -111,6 +113,39 @@ func (s *shop) update() (*Report, error) {
 	return c.Build(context.Background(), target, ways, s.base, s.dest)
 }
 
+func (s *shop) spoilBase(spoil func([]byte) []byte) {
+	s.t.Helper()
+	if err := os.WriteFile(s.base, spoil(bytes.Clone(s.contents[0])), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// readsOf counts the bytes that are read of one file.
+type readsOf struct {
+	durable.FS
+	path string
+	n    atomic.Int64
+}
+
+func (r *readsOf) OpenFile(name string, flag int, perm fs.FileMode) (durable.File, error) {
+	f, err := r.FS.OpenFile(name, flag, perm)
+	if err != nil || name != r.path {
+		return f, err
+	}
+	return &readFile{f, &r.n}, nil
+}
+
+type readFile struct {
+	durable.File
+	n *atomic.Int64
+}
+
+func (f *readFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(p, off)
+	f.n.Add(int64(n))
+	return n, err
+}
+
 func (s *shop) wantBuilt(r *Report, err error, way string, left ...string) {
 	s.t.Helper()
 	if err != nil {
@@ -169,16 +204,41 @@ func TestBuild(t *testing.T) {
 	})
 	t.Run("modified base", func(t *testing.T) {
 		s := newShop(t)
-		s.contents[0][100] ^= 1
-		if err := os.WriteFile(s.base, s.contents[0], 0o755); err != nil {
-			t.Fatal(err)
+		s.spoilBase(func(base []byte) []byte {
+			base[100] ^= 1
+			return base
+		})
+		r, err := s.update()
+		s.wantBuilt(r, err, release.Full, "base")
+		if patch := s.channel.Releases[1].Deltas[0].Length; r.Fetched != 50_000+patch {
+			t.Errorf("fetched %d", r.Fetched)
 		}
-		s.contents[0][100] ^= 1
-		s.asked()
+	})
+	t.Run("base of another length", func(t *testing.T) {
+		s := newShop(t)
+		s.spoilBase(func(base []byte) []byte { return append(base, 0) })
 		r, err := s.update()
 		s.wantBuilt(r, err, release.Full, "base")
 		if r.Fetched != 50_000 {
 			t.Errorf("fetched %d", r.Fetched)
+		}
+	})
+	t.Run("base is a folder", func(t *testing.T) {
+		s := newShop(t)
+		s.base = t.TempDir()
+		r, err := s.update()
+		s.wantBuilt(r, err, release.Full, "base")
+	})
+	t.Run("base is read once", func(t *testing.T) {
+		s := newShop(t)
+		counted := &readsOf{FS: durable.OS(), path: s.base}
+		s.e.opts.FS = counted
+		s.channel.Releases[2].Deltas = append(s.channel.Releases[2].Deltas, s.addPatch(s.contents[0], s.contents[2]))
+		s.publishChannel()
+		r, err := s.update()
+		s.wantBuilt(r, err, release.Direct)
+		if n := counted.n.Load(); n > 60_000 {
+			t.Errorf("%d bytes read of a base of 50,000", n)
 		}
 	})
 	t.Run("no base", func(t *testing.T) {

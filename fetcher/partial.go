@@ -156,6 +156,9 @@ func (p *partial) place(dest string) error {
 	if err != nil && crossDevice(err) {
 		return p.carry(dest)
 	}
+	if err == nil {
+		p.path = ""
+	}
 	return local(dest, err)
 }
 
