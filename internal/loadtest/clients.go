@@ -19,11 +19,11 @@ import (
 
 // clients compares a thousand endpoints, each with connections of its own as on
 // machines of their own: the first installation, a check that finds nothing new,
-// and three updates, ours by patches, go-tuf's by whole files, which is
-// all that it knows.
+// three updates, ours by patches, go-tuf's by whole files, which is all that it
+// knows, and three by whole files of both.
 func clients(ctx context.Context, s *settings, r *report) error {
 	j := &job{Settings: *s}
-	server, err := serveProduct(ctx, s, j, "product")
+	server, err := serveProduct(ctx, s, j, "product", 7)
 	if err != nil {
 		return err
 	}
@@ -55,19 +55,21 @@ const unlike = "waybill flushes each file and folder to disk and replaces files 
 type phase struct {
 	name    string
 	release []int // published one after the other
+	whole   bool  // without patches
 }
 
 var phases = []phase{
-	{"first refresh and 1 MiB", []int{1}}, {"a check with nothing new", []int{1}}, {"three updates", []int{2, 3, 4}},
+	{"first refresh and 1 MiB", []int{1}, false}, {"a check with nothing new", []int{1}, false},
+	{"three updates, ours by patches", []int{2, 3, 4}, false}, {"three updates, both by whole files", []int{5, 6, 7}, true},
 }
 
-// serveProduct publishes the product's releases, starts a server and tells both to a job.
-func serveProduct(ctx context.Context, s *settings, j *job, name string) (*serverHandle, error) {
+// serveProduct publishes so many releases of the product, starts a server and tells both to a job.
+func serveProduct(ctx context.Context, s *settings, j *job, name string, releases int) (*serverHandle, error) {
 	dir, err := s.folder(name)
 	if err != nil {
 		return nil, err
 	}
-	if j.Release, err = publish(dir); err != nil {
+	if j.Release, err = publish(dir, releases); err != nil {
 		return nil, err
 	}
 	if j.Root, err = rootOf(dir); err != nil {
@@ -91,7 +93,7 @@ func clientsOnce(ctx context.Context, s *settings, j *job, who string, runs map[
 		if err != nil {
 			return err
 		}
-		j.Phase = p.release
+		j.Phase, j.Whole = p.release, p.whole
 		a, err := inChild(ctx, j)
 		if err != nil {
 			return err
@@ -219,12 +221,19 @@ func followWaybill(ctx context.Context, j *job, source fetcher.Source, i int, ha
 	if err != nil {
 		return err
 	}
-	ways := release.Plan(doc, choice.Release, have, delta.UpdateFormats(), release.PlanLimits{})
+	ways := release.Plan(doc, choice.Release, have, j.formats(), release.PlanLimits{})
 	report, err := c.Build(ctx, target, ways, j.base(i, have), j.installed(i))
 	if err == nil && len(report.Left) > 0 {
 		err = fmt.Errorf("client %d left %+v", i, report.Left)
 	}
 	return err
+}
+
+func (j *job) formats() []string {
+	if j.Whole {
+		return nil
+	}
+	return delta.UpdateFormats()
 }
 
 func (j *job) base(i int, have release.Installed) string {

@@ -19,13 +19,16 @@ import (
 	"github.com/waybill-project/waybill/fetcher/update"
 )
 
-const maxChecks = 5
+const (
+	maxChecks = 5
+	releases  = 4
+)
 
 // faults has whole endpoints, with journal and installation, follow the releases
 // from a server that misbehaves, and then live through an outage.
 func faults(ctx context.Context, s *settings, r *report) error {
 	j := &job{Kind: "clients/faults", Settings: *s}
-	server, err := serveProduct(ctx, s, j, "faulty")
+	server, err := serveProduct(ctx, s, j, "faulty", releases)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@
 //	go run ./internal/loadtest            all of the following
 //	go run ./internal/loadtest refresh    31,000 targets in one role, cold and warm
 //	go run ./internal/loadtest bins       the same targets in 256 hash bins: bytes for one target
-//	go run ./internal/loadtest clients    1,000 clients: refresh, 1 MiB artifact, three updates
+//	go run ./internal/loadtest clients    1,000 clients: refresh, 1 MiB artifact, updates by patches and by whole files
 //	go run ./internal/loadtest faults     the same through a server that misbehaves
 //	go run ./internal/loadtest figures    the figures of every change, and their bounds, [-fuzz 30s] [PACKAGE...]
 //

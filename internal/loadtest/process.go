@@ -27,6 +27,7 @@ type job struct {
 	Target   string   `json:"target"`
 	Settings settings `json:"settings"`
 	Phase    []int    `json:"phase"`
+	Whole    bool     `json:"whole"` // no patches
 	Release  []build  `json:"release"`
 }
 

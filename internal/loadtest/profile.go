@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"slices"
 	"strings"
 )
 
@@ -17,7 +18,7 @@ func profile(j *job) (finish func() error, err error) {
 	if j.Settings.Profile == "" {
 		return func() error { return nil }, nil
 	}
-	name := fmt.Sprintf("%s-%d-%d", strings.ReplaceAll(j.Kind, "/", "-"), len(j.Phase), os.Getpid())
+	name := fmt.Sprintf("%s-%v-%d", strings.ReplaceAll(j.Kind, "/", "-"), slices.Max(append([]int{0}, j.Phase...)), os.Getpid())
 	path := filepath.Join(j.Settings.Profile, name)
 	cpu, err := os.Create(path + ".cpu")
 	if err != nil {

@@ -161,7 +161,6 @@ const (
 	product  = "app"
 	channel  = "stable"
 	platform = "linux-amd64"
-	releases = 4
 	size     = 1 << 20
 )
 
@@ -175,7 +174,7 @@ type build struct {
 
 // publish makes a repository in which one release follows another, each with a
 // patch from the one before. timestamp.N is the timestamp after release N.
-func publish(dir string) ([]build, error) {
+func publish(dir string, releases int) ([]build, error) {
 	repo := testrepo.New(dir, time.Now().Add(-time.Hour).UTC().Truncate(time.Second), 7)
 	repo.Lifetime = 7 * 24 * time.Hour
 	var out []build
