@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -161,6 +162,9 @@ func (w *walk) start(step release.Step, base string) error {
 }
 
 func (w *walk) step(ctx context.Context, step release.Step) error {
+	if err := w.room(step); err != nil {
+		return err
+	}
 	patch, err := w.patch(ctx, step)
 	if err != nil {
 		return err
@@ -188,6 +192,15 @@ func (w *walk) step(ctx context.Context, step release.Step) error {
 	w.close()
 	w.made, w.length, w.sum = out, info.ResultLength, info.ResultSHA256
 	return nil
+}
+
+// room refuses a step whose patch and result have no chance to fit.
+func (w *walk) room(step release.Step) error {
+	dir := filepath.Dir(w.dest)
+	if !w.opts.Ephemeral {
+		dir = w.store.dir
+	}
+	return checkSpace(w.store.fs, dir, step.Length+step.ResultLength)
 }
 
 // patch fetches and verifies the patch of a step, which has its own signed entry.

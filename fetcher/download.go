@@ -22,7 +22,8 @@ import (
 // replaces what is there. Bytes go to a private file of the state folder first,
 // from which the next call goes on if this one is cut off; dest appears whole, with
 // mode 0644, or not at all. If dest has the right content already, nothing is
-// requested. Memory use does not depend on the length.
+// requested. Memory use does not depend on the length. Without room
+// for the file, in the state folder or beside dest, nothing is requested: ErrSpace.
 func (c *Client) Download(ctx context.Context, t *Target, dest string) (err error) {
 	defer guard(&err)
 	_, err = c.download(ctx, t, dest)
@@ -63,7 +64,7 @@ func (c *Client) holds(path string, t *Target) bool {
 }
 
 // obtain returns a private file that holds the verified content of t, and how many
-// bytes it took.
+// bytes it took. It is meant for dest; "" if it gets no name.
 func (c *Client) obtain(ctx context.Context, t *Target, dest string) (*partial, int64, error) {
 	name, err := c.targetObject(ctx, t)
 	if err != nil {
@@ -71,6 +72,9 @@ func (c *Client) obtain(ctx context.Context, t *Target, dest string) (*partial, 
 	}
 	p, err := c.partialFor(ctx, t, dest)
 	if err != nil {
+		return nil, 0, err
+	}
+	if err := p.room(t.Length, dest); err != nil {
 		return nil, 0, err
 	}
 	job := c.newTransfer(t, name, p)

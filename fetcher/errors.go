@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
+
+	"github.com/waybill-project/waybill/internal/durable"
 )
 
 // The rules a repository can break. Each is found with errors.Is under a
@@ -101,6 +103,9 @@ func (e *LocalError) Error() string {
 }
 
 func (e *LocalError) Unwrap() error { return e.Err }
+
+// ErrSpace is found under a *LocalError that was noticed before anything was requested.
+var ErrSpace = durable.ErrSpace
 
 // Class names whose fault err is, in one word: "canceled", "expired",
 // "verification", "network", "local", "absent" or "failure"; "" for nil.

@@ -55,7 +55,10 @@ func (f *File) Close() error { return f.file.Close() }
 // a name, but nobody else can open it for writing, rename or remove it.
 func (c *Client) OpenVerified(ctx context.Context, t *Target) (_ *File, err error) {
 	defer guard(&err)
-	near := filepath.Join(os.TempDir(), "fetcher") // if nothing is kept
+	near := ""
+	if c.opts.Ephemeral {
+		near = filepath.Join(os.TempDir(), "fetcher")
+	}
 	p, _, err := c.obtain(ctx, t, near)
 	if err != nil {
 		return nil, err

@@ -129,6 +129,26 @@ func (p *partial) Write(b []byte) (int, error) {
 	return p.sums.Write(b)
 }
 
+// room refuses what has no chance to fit, and gives the file up.
+func (p *partial) room(length int64, dest string) error {
+	err := checkSpace(p.fs, filepath.Dir(p.path), length-p.have)
+	if err == nil && dest != "" {
+		err = checkSpace(p.fs, filepath.Dir(dest), length-p.have)
+	}
+	switch {
+	case err == nil:
+	case p.have == 0 || !p.lasting:
+		p.discard()
+	default:
+		p.close()
+	}
+	return err
+}
+
+func checkSpace(fsys durable.FS, dir string, need int64) error {
+	return local(dir, durable.CheckSpace(fsys, dir, need))
+}
+
 // reset empties the file.
 func (p *partial) reset() error {
 	p.sums.Reset()

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/waybill-project/waybill/internal/durable"
 )
 
 // CheckWritable says whether File could put something at path: the target is a regular file or absent, its folder
@@ -55,11 +57,7 @@ func (d disk) checkTarget(path string) error {
 // CheckSpace says whether dir has need bytes free for this user. It is advice: others write too. A file system that
 // does not tell is taken to have room.
 func CheckSpace(dir string, need int64) error {
-	free, err := freeSpace(dir)
-	if err != nil || free >= need {
-		return nil
-	}
-	return fail("check space in", dir, fmt.Errorf("%w: %d bytes are needed, %d are free", ErrSpace, need, free))
+	return fail("check space in", dir, durable.CheckSpace(durable.OS(), dir, need))
 }
 
 // spaceNeeded says how much room a write wanted that failed for lack of it.

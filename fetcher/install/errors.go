@@ -5,6 +5,8 @@ package install
 import (
 	"errors"
 	"fmt"
+
+	"github.com/waybill-project/waybill/internal/durable"
 )
 
 // Rules that an Error may wrap.
@@ -13,7 +15,7 @@ var (
 	ErrMismatch   = errors.New("bytes differ from what was verified")
 	ErrNoPrevious = errors.New("no previous version is kept")
 	ErrCorrupt    = errors.New("unreadable record")
-	ErrSpace      = errors.New("not enough free space")
+	ErrSpace      = durable.ErrSpace
 )
 
 // Error is trouble with the local disk: what was being done, to which path, and why it failed.

@@ -7,7 +7,6 @@ package install
 import (
 	"errors"
 	"io/fs"
-	"math"
 	"os"
 	"syscall"
 
@@ -56,18 +55,6 @@ func chown(f durable.File, uid, gid int) error {
 		return fs.ErrPermission
 	}
 	return owned.Chown(uid, gid)
-}
-
-func freeSpace(dir string) (int64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, err
-	}
-	size := uint64(st.Bsize)
-	if size == 0 || uint64(st.Bavail) > math.MaxInt64/size {
-		return math.MaxInt64, nil
-	}
-	return int64(uint64(st.Bavail) * size), nil
 }
 
 func isFull(err error) bool {

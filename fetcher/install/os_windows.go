@@ -5,7 +5,6 @@ package install
 import (
 	"errors"
 	"io/fs"
-	"math"
 	"os"
 
 	"github.com/waybill-project/waybill/internal/durable"
@@ -46,18 +45,6 @@ func held(err error) bool {
 
 // imitate does nothing: the new file inherits the folder's access list, as the old one did.
 func imitate(durable.File, fs.FileInfo, fs.FileMode) error { return nil }
-
-func freeSpace(dir string) (int64, error) {
-	name, err := windows.UTF16PtrFromString(dir)
-	if err != nil {
-		return 0, err
-	}
-	var free uint64
-	if err := windows.GetDiskFreeSpaceEx(name, &free, nil, nil); err != nil {
-		return 0, err
-	}
-	return int64(min(free, math.MaxInt64)), nil
-}
 
 func isFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)

@@ -70,3 +70,4 @@ func (osFS) Mkdir(name string, perm fs.FileMode) error  { return os.Mkdir(name, 
 func (osFS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
 func (osFS) Stat(name string) (fs.FileInfo, error)      { return os.Stat(name) }
 func (osFS) SyncDir(name string) error                  { return syncDir(name) }
+func (osFS) Free(dir string) (int64, error)             { return freeSpace(dir) }

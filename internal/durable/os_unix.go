@@ -6,6 +6,7 @@ package durable
 
 import (
 	"errors"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -35,4 +36,16 @@ func noHardLinks(err error) bool {
 		}
 	}
 	return false
+}
+
+func freeSpace(dir string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	size := uint64(st.Bsize)
+	if size == 0 || uint64(st.Bavail) > math.MaxInt64/size {
+		return math.MaxInt64, nil
+	}
+	return int64(uint64(st.Bavail) * size), nil
 }
