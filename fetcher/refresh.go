@@ -3,6 +3,7 @@
 package fetcher
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -74,13 +75,15 @@ type update struct {
 	*Client
 	ctx   context.Context
 	floor floor
+	saved floor            // as it is stored
 	all   bool             // ask every mirror what is newest
 	bad   map[*mirror]bool // failed in this run
 	trusted
 }
 
 func (c *Client) newUpdate(ctx context.Context) *update {
-	return &update{Client: c, ctx: ctx, floor: c.store.floor(), bad: map[*mirror]bool{}}
+	f := c.store.floor()
+	return &update{Client: c, ctx: ctx, floor: f, saved: f, bad: map[*mirror]bool{}}
 }
 
 // refresh compares all mirrors if that is due or if the preferred one is not enough.
@@ -160,17 +163,20 @@ func (c *Client) storedRoots() []*root {
 // updateRoots is specification 5.2 and 5.3.
 func (u *update) updateRoots() error {
 	u.roots = u.storedRoots()
-	walked := u.walkRoots()
+	err := u.walkRoots()
 	u.root = u.roots[len(u.roots)-1]
-	if walked == nil || u.root.version > u.floor.Root {
+	if err == nil || u.root.version > u.floor.Root {
 		if err := u.storeRoot(); err != nil {
 			return err
 		}
 	}
-	if walked != nil {
-		return walked
+	if err == nil {
+		err = u.fresh(u.root.document, u.at)
 	}
-	return u.fresh(u.root.document, u.at)
+	if err != nil {
+		return cmp.Or(u.saveFloor(), err)
+	}
+	return nil // the floor is saved by dropRotated
 }
 
 // walkRoots asks for one root after another until there is no next one.
@@ -188,7 +194,7 @@ func (u *update) walkRoots() error {
 	return nil
 }
 
-// storeRoot brings root.json and the floor up to the newest root. A newest root
+// storeRoot brings root.json up to the newest root, and the floor that is still to be saved. A newest root
 // below the floor means that stored roots were lost and that the source
 // now holds back what it once served.
 func (u *update) storeRoot() error {
@@ -208,19 +214,29 @@ func (u *update) storeRoot() error {
 		return err
 	}
 	u.floor.Root = u.root.version
-	return u.store.setFloor(u.floor)
+	return nil
+}
+
+// saveFloor writes the floor if it has changed.
+func (u *update) saveFloor() error {
+	if u.floor == u.saved {
+		return nil
+	}
+	if err := u.store.setFloor(u.floor); err != nil {
+		return err
+	}
+	u.saved = u.floor
+	return nil
 }
 
 // dropRotated is specification 5.3.11: versions seen under keys of timestamp or
 // snapshot that were revoked since bind no longer, so that a fast-forward attack can
 // be undone. It compares with the root that the floor was last held against and not with
-// the previous one, so that a crash between the two steps does no harm.
+// the previous one, so that a crash between the two steps does no harm. The floor must name the
+// keys before anything is stored under them.
 func (u *update) dropRotated() error {
-	first, revoked := u.floor.Keys == "", u.revoked()
+	revoked := u.revoked()
 	u.floor.Keys, u.floor.Under = u.root.online(), u.root.version
-	if !first && !revoked {
-		return nil
-	}
 	if revoked {
 		u.debug("keys of timestamp or snapshot were revoked", "root", u.root.version)
 		for _, name := range []string{"timestamp.json", "snapshot.json"} {
@@ -229,7 +245,7 @@ func (u *update) dropRotated() error {
 			}
 		}
 	}
-	return u.store.setFloor(u.floor)
+	return u.saveFloor()
 }
 
 // revoked tells whether any root since the floor was written shut signers out of
@@ -349,14 +365,10 @@ func (u *update) updateTargets() (err error) {
 
 // finish moves the floor under the clock, at most once an hour to spare the disk.
 func (u *update) finish() error {
-	stored := u.store.floor()
-	if !u.at.behind && u.at.time.Sub(stored.Time) >= time.Hour {
+	if !u.at.behind && u.at.time.Sub(u.saved.Time) >= time.Hour {
 		u.floor.Time = u.at.time
 	}
-	if u.floor == stored {
-		return nil
-	}
-	return u.store.setFloor(u.floor)
+	return u.saveFloor()
 }
 
 // load returns a targets role, from the store if that has the version and content
