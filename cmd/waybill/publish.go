@@ -24,28 +24,44 @@ import (
 
 func (a *app) publishCommand() *cobra.Command {
 	var opts repo.PublishOptions
+	var sign bool
+	var s signing
 	c := &cobra.Command{
 		Use:   "publish [FILE...]",
 		Short: "Check a signed change, upload it and make it live",
 		Long: `Publishes the pending change. Each FILE is a copy of it that somebody signed; their
 signatures are taken over first. Snapshot and timestamp are made and signed here, with
-the online keys.
+the online keys. With --sign the keys of the policy that this machine holds sign the change
+first, as ` + "`waybill sign`" + ` does: it is shown, and you are asked.
 
 Before anything goes live, clients are replayed over the result: new ones, and those
 that have seen earlier states. The replacement of timestamp.json is the commit; if
 another publisher was faster, nothing is published and the status is 8.`,
 		Example: `  waybill publish
   waybill publish alice/change.json bob/change.json
+  waybill stage && waybill publish --sign
   waybill publish --dry-run`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(c *cobra.Command, args []string) error { return a.publish(c.Context(), args, &opts) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if sign {
+				s.file = a.changePath()
+				return a.publish(c.Context(), args, &s, &opts)
+			}
+			if s.yes || s.replaceSigned || s.confirmRoot != "" {
+				return usagef(c, "--yes, --replace-signed and --confirm-root go with --sign")
+			}
+			return a.publish(c.Context(), args, nil, &opts)
+		},
 	}
+	c.Flags().BoolVar(&sign, "sign", false, "have the keys that are here sign it first")
+	s.answers(c)
 	c.Flags().BoolVar(&opts.OldKeysLost, "old-keys-lost", false, "the replaced keys are lost or stolen: clients are locked out for a moment")
 	c.Flags().BoolVar(&opts.DryRun, "dry-run", false, "check everything, upload nothing")
 	return exits(c, publishing()...)
 }
 
-func (a *app) publish(ctx context.Context, files []string, opts *repo.PublishOptions) error {
+// publish makes the pending change live, and has it signed first unless s is nil.
+func (a *app) publish(ctx context.Context, files []string, s *signing, opts *repo.PublishOptions) error {
 	r, p, err := a.open(ctx)
 	if err != nil {
 		return err
@@ -57,6 +73,11 @@ func (a *app) publish(ctx context.Context, files []string, opts *repo.PublishOpt
 	}
 	if len(files) > 0 && !opts.DryRun {
 		if err := a.keep(c); err != nil {
+			return err
+		}
+	}
+	if s != nil {
+		if _, err := a.signChange(ctx, s, c); err != nil {
 			return err
 		}
 	}

@@ -56,10 +56,16 @@ that you got from the other holders before you confirm it. Without a terminal
 	f := c.Flags()
 	f.StringArrayVar(&s.refs, "key", nil, "`KEY` to sign with, repeatable")
 	f.StringVar(&s.artifacts, "artifacts", "", "hash the files that the change lists again, in `DIR`")
+	s.answers(c)
+	return exits(c, cli.Verification, cli.Unsigned, cli.KeyProblem, cli.Local)
+}
+
+// answers are flags for what is asked at a terminal.
+func (s *signing) answers(c *cobra.Command) {
+	f := c.Flags()
 	f.StringVar(&s.confirmRoot, "confirm-root", "", "the `FINGERPRINT` of root 1, where none is remembered yet")
 	f.BoolVar(&s.replaceSigned, "replace-signed", false, "what this key signed before and was not published is withdrawn on purpose")
 	f.BoolVarP(&s.yes, "yes", "y", false, "sign without asking")
-	return exits(c, cli.Verification, cli.Unsigned, cli.KeyProblem, cli.Local)
 }
 
 func (a *app) sign(ctx context.Context, s *signing) error {
@@ -70,36 +76,55 @@ func (a *app) sign(ctx context.Context, s *signing) error {
 	if err != nil {
 		return &cli.Error{Code: cli.Verification, Err: err, Hint: "get the change file again; nothing was signed"}
 	}
+	done, err := a.signChange(ctx, s, c)
+	if err != nil {
+		return err
+	}
+	return a.reportSigned(s, c, done)
+}
+
+// consented is what a person agreed to, and who signed it.
+type consented struct {
+	policy *policy.Policy
+	in     *repo.Inspection
+	signed []signature
+}
+
+// signChange shows a change, asks, signs it and writes its file.
+func (a *app) signChange(ctx context.Context, s *signing, c *repo.Change) (*consented, error) {
 	if c.Created.After(a.now().Add(24 * time.Hour)) {
-		return &cli.Error{Code: cli.Verification, Err: fmt.Errorf("the change says that it was made on %s, which is still to come", c.Created.UTC().Format(time.RFC3339)),
+		return nil, &cli.Error{Code: cli.Verification, Err: fmt.Errorf("the change says that it was made on %s, which is still to come", c.Created.UTC().Format(time.RFC3339)),
 			Hint: "is the clock of this machine behind? Else do not sign. Nothing was signed"}
 	}
 	p, candidates, err := a.candidates(s.refs)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	in, err := inspectFor(c, candidates)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := a.show(c, in, p); err != nil {
-		return err
+		return nil, err
 	}
 	if s.artifacts != "" {
 		n, err := c.VerifyFiles(s.artifacts)
 		if err != nil {
-			return &cli.Error{Code: cli.Verification, Err: err, Hint: "the change vouches for other files than these; do not sign it"}
+			return nil, &cli.Error{Code: cli.Verification, Err: err, Hint: "the change vouches for other files than these; do not sign it"}
 		}
 		a.note("%d files in %s hashed again: they are what the change vouches for", n, s.artifacts)
 	}
 	if err := a.consent(s, in); err != nil {
-		return err
+		return nil, err
 	}
 	signed, err := a.signAll(ctx, c, candidates, len(s.refs) > 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return a.keepSigned(s, c, p, in, signed)
+	for _, sig := range signed {
+		a.say("%s signed %s", sig.Key, sig.Role)
+	}
+	return &consented{p, in, signed}, c.Write(s.file)
 }
 
 // inspectFor verifies the change from the root that each key remembers. What it
@@ -262,24 +287,18 @@ func remember(k candidate, roles []string) error {
 	return k.seen.Remember(roles).Write(path)
 }
 
-func (a *app) keepSigned(s *signing, c *repo.Change, p *policy.Policy, in *repo.Inspection, signed []signature) error {
-	if err := c.Write(s.file); err != nil {
-		return err
-	}
-	needs, err := c.Needs(keyNames(p))
+func (a *app) reportSigned(s *signing, c *repo.Change, done *consented) error {
+	needs, err := c.Needs(keyNames(done.policy))
 	if err != nil {
 		return err
 	}
-	for _, sig := range signed {
-		a.say("%s signed %s", sig.Key, sig.Role)
-	}
-	state := &staged{Schema: 1, File: s.file, Title: c.Title, Repository: in.Repository}
-	for _, role := range in.Roles {
+	state := &staged{Schema: 1, File: s.file, Title: c.Title, Repository: done.in.Repository}
+	for _, role := range done.in.Roles {
 		state.Roles = append(state.Roles, roleState{role.Role, role.Version, role.SHA256, role.Lines, needs[role.Role]})
 	}
 	a.sayMissing(state)
 	return a.object(struct {
 		*staged
 		Signed []signature `json:"signed"`
-	}{state, signed})
+	}{state, done.signed})
 }

@@ -23,7 +23,7 @@ and go, thresholds, delegations, and offline roles that run out. Rotating a key 
 edit waybill.yaml, stage, sign, publish.
 
 The change file holds everything that the holders of offline keys need.`,
-		Example: `  waybill stage && waybill sign && waybill publish`,
+		Example: `  waybill stage && waybill publish --sign`,
 		Args:    badArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.stage(c.Context(), func(_ context.Context, d *repo.Draft, _ *policy.Policy) error { return d.ApplyPolicy() })
