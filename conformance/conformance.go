@@ -55,9 +55,13 @@ type Step struct {
 	// Damage overwrites files of the metadata folder, as a power cut may; nil deletes.
 	Damage map[string]*string `json:"damage,omitempty"`
 	Clock  *time.Time         `json:"clock,omitempty"` // in place of the one of the case
-	Verb   string             `json:"verb"`            // Refresh or Download
+	Verb   string             `json:"verb"`            // Refresh, Download or Release
 	// Targets are the names given to Download.
 	Targets []string `json:"targets,omitempty"`
+	// Product, Channel and Platform are given to Release.
+	Product  string `json:"product,omitempty"`
+	Channel  string `json:"channel,omitempty"`
+	Platform string `json:"platform,omitempty"`
 	// Expect is OK, Any, Fail or classes of errors joined by "|".
 	Expect string `json:"expect"`
 	// Trusted are the versions in the metadata folder afterwards; 0 is no file.
@@ -106,6 +110,7 @@ const (
 	Init     = "init"
 	Refresh  = "refresh"
 	Download = "download"
+	Release  = "release" // for clients that know Waybill's documents
 )
 
 // What Expect holds beside classes.

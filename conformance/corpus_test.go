@@ -63,7 +63,9 @@ func TestCorpus(t *testing.T) {
 }
 
 func checkStep(t *testing.T, name string, s conformance.Step, use func(string)) {
-	if s.Verb != conformance.Refresh && (s.Verb != conformance.Download || len(s.Targets) == 0) {
+	good := s.Verb == conformance.Refresh || s.Verb == conformance.Download && len(s.Targets) > 0 ||
+		s.Verb == conformance.Release && s.Product != "" && s.Channel != "" && s.Platform != ""
+	if !good {
 		t.Errorf("%s: verb %q of %q", name, s.Verb, s.Targets)
 	}
 	known := append(conformance.Classes(), conformance.OK, conformance.Fail, conformance.Any)

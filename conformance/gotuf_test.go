@@ -36,6 +36,9 @@ func (goTUF) Do(_ context.Context, c conformance.Command) (err error) {
 	if c.Verb == conformance.Init {
 		return os.WriteFile(first, c.Root, 0o600)
 	}
+	if c.Verb == conformance.Release {
+		return errors.New("this client knows no releases")
+	}
 	root, err := os.ReadFile(first)
 	if err != nil {
 		return err

@@ -102,7 +102,30 @@ func (credulous) Do(_ context.Context, c conformance.Command) (err error) {
 			return err
 		}
 	}
+	if c.Verb == conformance.Release {
+		return n.release()
+	}
 	return nil
+}
+
+// release takes the first word of a channel document that it has seen last.
+func (n *naive) release() error {
+	document := n.Product + "/channels/" + n.Channel + "/" + n.Platform + ".json"
+	if err := n.download(document); err != nil {
+		return err
+	}
+	path := targetFile(n.Command, document)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var doc struct {
+		Releases []struct{ Artifact struct{ Target string } }
+	}
+	if err := errors.Join(json.Unmarshal(data, &doc), os.Remove(path)); err != nil {
+		return err
+	}
+	return n.download(doc.Releases[len(doc.Releases)-1].Artifact.Target)
 }
 
 func (n *naive) store(role string, data []byte) error {

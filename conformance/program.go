@@ -47,6 +47,9 @@ func (p Program) Do(ctx context.Context, c Command) error {
 		for _, name := range c.Targets {
 			args = append(args, "--target-name", name)
 		}
+		if c.Verb == Release {
+			args = append(args, "--product", c.Product, "--channel", c.Channel, "--platform", c.Platform)
+		}
 		args = append(args, c.Verb)
 	}
 	cmd := exec.CommandContext(ctx, p[0], args...)

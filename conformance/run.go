@@ -33,6 +33,9 @@ type Command struct {
 	TargetDir   string
 	TargetsURL  string
 	Targets     []string // for Download
+	Product     string   // for Release, with Channel and Platform
+	Channel     string
+	Platform    string
 	Now         time.Time
 }
 
@@ -145,6 +148,7 @@ func (m *machine) play(ctx context.Context, step *Step) error {
 	}
 	command := m.base
 	command.Verb, command.Targets, command.Now = step.Verb, step.Targets, m.c.Clock
+	command.Product, command.Channel, command.Platform = step.Product, step.Channel, step.Platform
 	if step.Clock != nil {
 		command.Now = *step.Clock
 	}

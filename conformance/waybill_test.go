@@ -14,6 +14,7 @@ import (
 
 	"github.com/waybill-project/waybill/conformance"
 	"github.com/waybill-project/waybill/fetcher"
+	"github.com/waybill-project/waybill/repo/release"
 )
 
 // waybill is our own client with its defaults, in this process.
@@ -56,7 +57,31 @@ func (waybill) Do(ctx context.Context, c conformance.Command) error {
 			return err
 		}
 	}
+	if c.Verb == conformance.Release {
+		return newest(ctx, client, c)
+	}
 	return nil
+}
+
+// newest brings the newest release that a new endpoint may have.
+func newest(ctx context.Context, client *fetcher.Client, c conformance.Command) error {
+	doc, err := client.Channel(ctx, c.Product, c.Channel, c.Platform)
+	if err != nil {
+		return err
+	}
+	standing, err := client.Standing(ctx, c.Product)
+	if err != nil {
+		return err
+	}
+	choice, err := release.Select(doc, standing, release.Installed{}, release.Want{})
+	if err != nil {
+		return err
+	}
+	target, err := client.Artifact(ctx, doc, choice.Release)
+	if err != nil {
+		return err
+	}
+	return client.Download(ctx, target, targetFile(c, target.Name))
 }
 
 // firstRoot is where the clients of these tests keep what Init gave them.

@@ -7,6 +7,8 @@
 //	waybill-conformance --metadata-url U --metadata-dir D refresh
 //	waybill-conformance --metadata-url U --metadata-dir D --target-name P [--target-name P2 ...] \
 //		--target-dir T --target-base-url B download
+//	waybill-conformance --metadata-url U --metadata-dir D --product P --channel C --platform L \
+//		--target-dir T --target-base-url B release
 //
 // It exits with 0 or 1. Before an error it writes lines "class: NAME" to standard
 // error, with the classes of package conformance.
@@ -27,6 +29,7 @@ import (
 
 	"github.com/waybill-project/waybill/fetcher"
 	"github.com/waybill-project/waybill/internal/durable"
+	"github.com/waybill-project/waybill/repo/release"
 )
 
 func main() {
@@ -79,6 +82,8 @@ type command struct {
 	metadataURL, metadataDir string
 	targetsURL, targetDir    string
 	names                    []string
+	product, channel         string
+	platform                 string
 	now                      func() time.Time
 }
 
@@ -94,6 +99,9 @@ func execute(args []string, getenv func(string) string, stderr io.Writer) error 
 		c.names = append(c.names, s)
 		return nil
 	})
+	flags.StringVar(&c.product, "product", "", "`PRODUCT` of which release wants the newest one")
+	flags.StringVar(&c.channel, "channel", "", "`CHANNEL` in which that is")
+	flags.StringVar(&c.platform, "platform", "", "`PLATFORM` for which that is")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -109,8 +117,10 @@ func execute(args []string, getenv func(string) string, stderr io.Writer) error 
 		return err
 	case flags.Arg(0) == "download" && flags.NArg() == 1:
 		return c.download(ctx)
+	case flags.Arg(0) == "release" && flags.NArg() == 1:
+		return c.release(ctx)
 	}
-	return errors.New("one of init ROOT, refresh, download is needed")
+	return errors.New("one of init ROOT, refresh, download, release is needed")
 }
 
 // clock reads the offset in seconds that faketime sets.
@@ -199,6 +209,31 @@ func (c *command) download(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// release downloads the newest release that a new endpoint may have.
+func (c *command) release(ctx context.Context) error {
+	client, err := c.refresh(ctx)
+	if err != nil {
+		return err
+	}
+	channel, err := client.Channel(ctx, c.product, c.channel, c.platform)
+	if err != nil {
+		return err
+	}
+	standing, err := client.Standing(ctx, c.product)
+	if err != nil {
+		return err
+	}
+	choice, err := release.Select(channel, standing, release.Installed{}, release.Want{})
+	if err != nil {
+		return err
+	}
+	target, err := client.Artifact(ctx, channel, choice.Release)
+	if err != nil {
+		return err
+	}
+	return client.Download(ctx, target, filepath.Join(c.targetDir, fileName(target.Name)))
 }
 
 // fileName keeps a target in one folder, whatever its name.

@@ -3,5 +3,5 @@
 package generate
 
 func families() []family {
-	return []family{basic(), absence(), damage(), expiry(), rollback(), mixture(), recovery(), rotation(), signing(), keyRecords(), shape(), hashing(), naming(), delegation(), wire()}
+	return []family{basic(), absence(), damage(), expiry(), rollback(), mixture(), recovery(), rotation(), signing(), keyRecords(), shape(), hashing(), naming(), delegation(), software(), wire()}
 }
