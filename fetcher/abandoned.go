@@ -12,8 +12,12 @@ import (
 	"github.com/waybill-project/waybill/internal/durable"
 )
 
+// abandonedAfter is how long nobody may have refreshed a repository before its copies of what can be had again go.
+const abandonedAfter = 30 * 24 * time.Hour
+
 // sweepAbandoned removes what crashes and downloads that were given up left a day ago or earlier in the folders of
-// other repositories beside ours: the Client that would do it may never run again. What was verified stays. It
+// other repositories beside ours: the Client that would do it may never run again. Of those that nobody has
+// refreshed for abandonedAfter it removes targets, delegated roles and small documents as well. It
 // touches only folders that prove to be such, and waits for nobody.
 func (u *update) sweepAbandoned() {
 	if u.opts.Ephemeral || u.opts.Flat || u.at.time.Sub(u.floor.Time) < time.Hour {
@@ -29,10 +33,14 @@ func (u *update) sweepAbandoned() {
 }
 
 func (c *Client) sweepLineage(dir string) {
-	if !c.isLineage(dir) || !c.isFolder(dir, partialDir) {
+	if !c.isLineage(dir) {
 		return
 	}
-	for _, name := range []string{"lock", busyFile, filepath.Join(partialDir, "lock")} {
+	locks := []string{"lock", busyFile}
+	if c.isFolder(dir, partialDir) {
+		locks = append(locks, filepath.Join(partialDir, "lock"))
+	}
+	for _, name := range locks {
 		path := filepath.Join(dir, name)
 		if _, err := c.store.fs.Stat(path); err != nil {
 			return // nobody ever began to make what is to be removed
@@ -43,13 +51,28 @@ func (c *Client) sweepLineage(dir string) {
 		}
 		defer release()
 	}
+	c.sweepCopies(dir)
 	for _, name := range []string{"", "roots", "blobs", partialDir} {
-		if name == "blobs" && !c.isFolder(dir, name) {
+		if name != "" && !c.isFolder(dir, name) {
 			continue
 		}
 		c.sweepOld(filepath.Join(dir, name), func(file string) bool {
 			return durable.IsTemp(file) || name == partialDir && strings.HasSuffix(file, unverified)
 		})
+	}
+}
+
+// sweepCopies removes what is fetched again if somebody comes back. Nothing that forbids a rollback is in it: roots, the
+// floor and the timestamp stay, and so does the snapshot, which has the version of every role.
+func (c *Client) sweepCopies(dir string) {
+	info, err := c.store.fs.Stat(filepath.Join(dir, floorFile)) // every refresh that succeeds writes it, once an hour
+	if err != nil || c.opts.Now().Sub(info.ModTime()) < abandonedAfter {
+		return
+	}
+	keep := []string{"root.json", "timestamp.json", "snapshot.json"}
+	c.sweepOld(dir, func(name string) bool { return strings.HasSuffix(name, ".json") && !slices.Contains(keep, name) })
+	if c.isFolder(dir, "blobs") {
+		c.sweepOld(filepath.Join(dir, "blobs"), func(string) bool { return true })
 	}
 }
 

@@ -178,3 +178,84 @@ func TestSweepFollowsNoLinks(t *testing.T) {
 		t.Errorf("left %q", left)
 	}
 }
+
+// Of a repository that nobody has refreshed for a month what can be had again goes; what forbids a rollback stays.
+func TestSweepTakesCopiesOfAbandonedRepositories(t *testing.T) {
+	for name, c := range map[string]struct {
+		refreshed time.Duration
+		partial   bool
+		goes      bool
+	}{
+		"a month ago":                         {abandonedAfter, true, true},
+		"a month ago, never downloaded":       {abandonedAfter, false, true},
+		"less than a month ago":               {abandonedAfter - time.Minute, true, false},
+		"in what is the future to this clock": {-time.Hour, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAbandoned(t)
+			a.date(epoch.Add(-staleAfter))
+			if !c.partial {
+				if err := os.RemoveAll(filepath.Join(a.gone, partialDir)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := a.files()
+			for _, path := range want {
+				if err := os.Chtimes(path, epoch.Add(-c.refreshed), epoch.Add(-c.refreshed)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.goes {
+				want = slices.DeleteFunc(want, func(path string) bool {
+					return strings.HasSuffix(path, "targets.json") || strings.Contains(path, "blobs")
+				})
+			}
+			a.sweep()
+			if left := a.files(); !slices.Equal(left, want) {
+				t.Errorf("left %q, want %q", left, want)
+			}
+		})
+	}
+}
+
+// Who comes back to an abandoned repository is not taken back by what was swept.
+func TestSweptRepositoryDoesNotGoBack(t *testing.T) {
+	s := newSim(t)
+	s.delegate("targets", "A", nil)
+	s.store("A")
+	s.release("targets")
+	old := s.copied()
+	s.release("A", "targets")
+	dir := t.TempDir()
+	client := func(source Source) *Client {
+		c, err := New(s.endpoint().root, dir, source, &Options{Now: func() time.Time { return epoch }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	search := func(source Source) (*Client, error) {
+		c := client(source)
+		_, err := c.Target(context.Background(), "nowhere")
+		return c, err
+	}
+	c, err := search(s)
+	if Class(err) != "absent" {
+		t.Fatal(err)
+	}
+	month := epoch.Add(-abandonedAfter)
+	for _, name := range []string{floorFile, "A.json", "targets.json"} {
+		if err := os.Chtimes(filepath.Join(c.store.dir, name), month, month); err != nil {
+			t.Fatal(err)
+		}
+	}
+	(&abandoned{t: t, dir: dir}).sweep()
+	if left, _ := filepath.Glob(filepath.Join(c.store.dir, "*.json")); len(left) != 3 {
+		t.Errorf("left %q", left)
+	}
+	_, err = search(old)
+	wantRule(t, err, ErrRollback)
+	if _, err = search(s); Class(err) != "absent" {
+		t.Error(err)
+	}
+}
