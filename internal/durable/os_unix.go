@@ -38,13 +38,14 @@ func noHardLinks(err error) bool {
 	return false
 }
 
+// freeSpace takes a file system without a size, as some of the network say they are, to have room.
 func freeSpace(dir string) (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, err
 	}
 	size := uint64(st.Bsize)
-	if size == 0 || uint64(st.Bavail) > math.MaxInt64/size {
+	if size == 0 || st.Blocks == 0 || uint64(st.Bavail) > math.MaxInt64/size {
 		return math.MaxInt64, nil
 	}
 	return int64(uint64(st.Bavail) * size), nil
