@@ -185,8 +185,12 @@ func (w *writing) pageHashes() (h *executable.PageHashes, at int64) {
 }
 
 // alike returns what covers are searched in: base and result, or copies of them
-// with images, which it puts into the header, made alike.
+// with images, which it puts into the header, made alike. What did not change
+// needs none.
 func (w *writing) alike(ctx context.Context) (old, new []byte, err error) {
+	if bytes.Equal(w.base, w.result) {
+		return w.base, w.result, nil
+	}
 	images, rough, err := w.images(ctx)
 	if err != nil || len(images) == 0 {
 		return w.base, w.result, err

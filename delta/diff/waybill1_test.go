@@ -104,6 +104,14 @@ func TestMakeWaybill1(t *testing.T) {
 	}
 }
 
+// TestMakeWaybill1Same: a program that did not change costs next to nothing.
+func TestMakeWaybill1Same(t *testing.T) {
+	self := own(t, 0, 300<<10)
+	if patch := mustMakeFormat(t, delta.Waybill1, self, self, nil); len(patch) > 48 {
+		t.Errorf("%d bytes", len(patch))
+	}
+}
+
 // TestMakeWaybill1Determinism: the same patch on one core and on four.
 func TestMakeWaybill1Determinism(t *testing.T) {
 	code := program(300<<10, 0)
