@@ -18,10 +18,10 @@ type Bytes struct {
 // NewBytes returns a model whose contexts have tables of 1<<bits lines of 32
 // bytes each, bits from 1 to 31. A byte uses two lines of each. A selector chooses
 // how they are blended.
-func NewBytes(selectors int, bits [Contexts]uint) *Bytes {
-	b := &Bytes{blends: newBlends(selectors * 2)}
+func (m *Memory) NewBytes(selectors int, bits [Contexts]uint) *Bytes {
+	b := &Bytes{blends: m.newBlends(selectors * 2)}
 	for i, n := range bits {
-		b.tables[i], b.shifts[i] = lines(1<<n), 32-n
+		b.tables[i], b.shifts[i] = m.newLines(1<<n), 32-n
 	}
 	return b
 }

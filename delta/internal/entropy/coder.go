@@ -36,6 +36,8 @@ const blockLength = 1 << 16
 
 // Coder codes symbols in one direction; make it by NewWriter or NewReader.
 type Coder struct {
+	Memory *Memory // of the models that code by it
+
 	state   uint64
 	left    int // symbols of the block
 	reading bool
@@ -50,12 +52,12 @@ type Coder struct {
 }
 
 // NewWriter returns a Coder that collects what it writes.
-func NewWriter() *Coder { return &Coder{left: blockLength} }
+func NewWriter() *Coder { return &Coder{Memory: new(Memory), left: blockLength} }
 
 // NewReader returns a Coder that reads the pieces that next returns; an empty
 // piece is the end.
 func NewReader(next func() ([]byte, error)) *Coder {
-	return &Coder{reading: true, src: next, state: lowest}
+	return &Coder{Memory: new(Memory), reading: true, src: next, state: lowest}
 }
 
 // Reading reports the direction.

@@ -29,7 +29,7 @@ func TestRoundTrip(t *testing.T) {
 		text[i] = byte(random.IntN(4) * random.IntN(60))
 	}
 	run := func(c *Coder) ([]int, []uint64, []byte) {
-		f, m, b := NewFlags(4, 256, 1), NewNumbers(2, 3), NewBytes(2, [Contexts]uint{8, 8, 9})
+		f, m, b := new(Memory).NewFlags(4, 256, 1), new(Memory).NewNumbers(2, 3), new(Memory).NewBytes(2, [Contexts]uint{8, 8, 9})
 		of, om, ob := make([]int, n), make([]uint64, n), make([]byte, n)
 		last := byte(0)
 		for i := range n {
@@ -82,13 +82,13 @@ func BenchmarkRead(b *testing.B) {
 		text[i] = byte(random.IntN(8) * random.IntN(8))
 	}
 	flags := func(c *Coder) {
-		m := NewFlags(256, 256, 256)
+		m := new(Memory).NewFlags(256, 256, 256)
 		for i, v := range text {
 			m.Code(c, boolInt(v > 20), i&255, i>>3&255, i>>6&255)
 		}
 	}
 	bytes := func(c *Coder) {
-		m := NewBytes(1, [Contexts]uint{8, 10, 10})
+		m := new(Memory).NewBytes(1, [Contexts]uint{8, 10, 10})
 		last := uint32(0)
 		for i, v := range text {
 			last = uint32(m.Code(c, v, 0, &[Contexts]uint32{0, Hash(last&15, 0, 0), Hash(uint32(i&15), 0, 0)}))

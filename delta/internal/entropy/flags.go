@@ -32,8 +32,6 @@ func (s slot) toward(value int64) slot {
 	return s + slot(move<<10) + slot(rate&1)
 }
 
-func slots(n int) []slot { return slices.Repeat([]slot{even}, n) }
-
 // Flags codes single bits by what three contexts expect.
 type Flags struct {
 	slots  [3][]slot
@@ -41,8 +39,8 @@ type Flags struct {
 }
 
 // NewFlags returns a model whose contexts have so many values.
-func NewFlags(first, second, third int) *Flags {
-	return &Flags{slots: [3][]slot{slots(first), slots(second), slots(third)}, blends: evenNibbles()}
+func (m *Memory) NewFlags(first, second, third int) *Flags {
+	return &Flags{slots: [3][]slot{m.newSlots(first), m.newSlots(second), m.newSlots(third)}, blends: evenNibbles()}
 }
 
 // Clone returns a model that goes on from here by itself.

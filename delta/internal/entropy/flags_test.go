@@ -45,7 +45,7 @@ func TestBlend(t *testing.T) {
 // TestCertain: the most certain contexts leave both bits places enough.
 func TestCertain(t *testing.T) {
 	for bit := range 2 {
-		f, w := NewFlags(1, 1, 1), NewWriter()
+		f, w := new(Memory).NewFlags(1, 1, 1), NewWriter()
 		for range 5000 {
 			f.Code(w, bit, 0, 0, 0)
 		}

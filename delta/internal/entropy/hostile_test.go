@@ -13,8 +13,8 @@ import (
 // phrase codes a bit, a number, a byte and so on, and returns what they are; a
 // reader is given zeros.
 func phrase(c *Coder, values []uint64) []uint64 {
-	f, m := NewFlags(4, 256, 2), NewNumbers(3, 5)
-	b := NewBytes(2, [Contexts]uint{4, 8, 8})
+	f, m := new(Memory).NewFlags(4, 256, 2), new(Memory).NewNumbers(3, 5)
+	b := new(Memory).NewBytes(2, [Contexts]uint{4, 8, 8})
 	out := make([]uint64, len(values))
 	last := byte(0)
 	for i, v := range values {
@@ -133,7 +133,7 @@ func TestStates(t *testing.T) {
 		for i := range input {
 			input[i] = byte(random.Uint32()) & byte(-(round & 1))
 		}
-		c, f, m := NewReader(pieces(input)), NewFlags(1, 1, 1), NewNumbers(1, 1)
+		c, f, m := NewReader(pieces(input)), new(Memory).NewFlags(1, 1, 1), new(Memory).NewNumbers(1, 1)
 		for i := range 2 * blockLength / 3 {
 			switch i % 3 {
 			case 0:
@@ -193,7 +193,7 @@ func TestSourceFails(t *testing.T) {
 func TestNumberTooLarge(t *testing.T) {
 	for _, v := range []uint64{1 << 47, 1 << 63, 1<<64 - 1} {
 		c := NewWriter()
-		if NewNumbers(1, 1).Code(c, v, 0, 0); !errors.Is(c.Err(), ErrRange) {
+		if new(Memory).NewNumbers(1, 1).Code(c, v, 0, 0); !errors.Is(c.Err(), ErrRange) {
 			t.Errorf("%d: %v", v, c.Err())
 		}
 	}

@@ -4,7 +4,6 @@ package entropy
 
 import (
 	"math/bits"
-	"slices"
 )
 
 // A line is what a context knows about the next four bits: lane i of 16, each
@@ -26,8 +25,6 @@ func evenLine() (l line) {
 	}
 	return l
 }
-
-func lines(n int) []line { return slices.Repeat([]line{evenLine()}, n) }
 
 // A pace is how a line that was adapted so often goes on.
 type pace struct {
@@ -105,8 +102,6 @@ func evenNibbles() (s nibbles) {
 	}
 	return s
 }
-
-func newBlends(n int) []nibbles { return slices.Repeat([]nibbles{evenNibbles()}, n) }
 
 const eighths = lanes * (1<<13 - 1)
 

@@ -165,13 +165,13 @@ func TestNibbles(t *testing.T) {
 	const n = 5
 	random := rand.New(rand.NewPCG(7, 8))
 	for round := range 60 {
-		tables, plain := [3][]line{lines(n), lines(n), lines(n)}, [3][n]plainLine{}
+		tables, plain := [3][]line{new(Memory).newLines(n), new(Memory).newLines(n), new(Memory).newLines(n)}, [3][n]plainLine{}
 		for i := range plain {
 			for j := range plain[i] {
 				plain[i][j] = newPlainLine()
 			}
 		}
-		s, blends := newBlends(1)[0], newBlends(1)[0]
+		s, blends := new(Memory).newBlends(1)[0], new(Memory).newBlends(1)[0]
 		w := NewWriter()
 		for range 3000 {
 			var l [3]*line
@@ -206,7 +206,7 @@ func TestNibbles(t *testing.T) {
 // TestOneLine: a line that is named three times adapts three times, at the pace
 // that it had before, and counts to 63 still.
 func TestOneLine(t *testing.T) {
-	l, want, s, w := lines(1), lines(1), newBlends(1)[0], NewWriter()
+	l, want, s, w := new(Memory).newLines(1), new(Memory).newLines(1), new(Memory).newBlends(1)[0], NewWriter()
 	for range 100 {
 		s.code(w, 5, &l[0], &l[0], &l[0])
 		p := &paces[want[0][0]&seenMost]

@@ -18,11 +18,11 @@ const (
 )
 
 // NewNumbers returns a model for two contexts with so many values.
-func NewNumbers(first, second int) *Numbers {
+func (m *Memory) NewNumbers(first, second int) *Numbers {
 	return &Numbers{
-		size:   [3][]line{lines(5), lines(second * 5), lines(first * 5)},
-		top:    [3][]line{lines(sizes * 2), lines(second * sizes), lines(first * sizes)},
-		blends: newBlends(3 + sizes*2),
+		size:   [3][]line{m.newLines(5), m.newLines(second * 5), m.newLines(first * 5)},
+		top:    [3][]line{m.newLines(sizes * 2), m.newLines(second * sizes), m.newLines(first * sizes)},
+		blends: m.newBlends(3 + sizes*2),
 	}
 }
 

@@ -36,14 +36,14 @@ const (
 	placeOther   = recentCovers + 1
 )
 
-func newCoverCode() *coverCode {
+func newCoverCode(m *entropy.Memory) *coverCode {
 	return &coverCode{
-		gap:     entropy.NewNumbers(8*12, 12),
-		length:  entropy.NewNumbers(12*8, 12),
-		jump:    entropy.NewNumbers(12, 12),
-		place:   entropy.NewFlags(8*8*12, 8*12, 8),
-		low:     entropy.NewFlags(16, 1, 1),
-		forward: entropy.NewFlags(12, 1, 1),
+		gap:     m.NewNumbers(8*12, 12),
+		length:  m.NewNumbers(12*8, 12),
+		jump:    m.NewNumbers(12, 12),
+		place:   m.NewFlags(8*8*12, 8*12, 8),
+		low:     m.NewFlags(16, 1, 1),
+		forward: m.NewFlags(12, 1, 1),
 	}
 }
 
@@ -145,11 +145,11 @@ func size(v uint64) int {
 
 // codeCovers codes how many covers there are and all of them.
 func codeCovers(ctx context.Context, c *entropy.Coder, covers []Cover, h *Header, baseLength int64) ([]Cover, error) {
-	count := entropy.NewNumbers(1, 1).Code(c, uint64(len(covers)), 0, 0)
+	count := c.Memory.NewNumbers(1, 1).Code(c, uint64(len(covers)), 0, 0)
 	if limit := h.MaxCovers(); count > uint64(limit) {
 		return nil, fmt.Errorf("%w: %d, at most %d", errCovers, count, limit)
 	}
-	k := newCoverCode()
+	k := newCoverCode(c.Memory)
 	if c.Reading() {
 		covers = make([]Cover, 0, count)
 	}

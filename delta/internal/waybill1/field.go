@@ -70,12 +70,12 @@ type fields struct {
 
 const kinds = int(executable.Kinds)
 
-func newFields() fields {
+func newFields(m *entropy.Memory) fields {
 	return fields{
-		hit:    entropy.NewFlags(2*kinds*confidences, 2*kinds*64, 2*confidences*16),
-		form:   entropy.NewFlags(kinds, 1, 1),
-		target: entropy.NewBytes(4*2, [entropy.Contexts]uint{11, 12, 13}),
-		raw:    entropy.NewBytes(8, [entropy.Contexts]uint{9, 12, 12}),
+		hit:    m.NewFlags(2*kinds*confidences, 2*kinds*64, 2*confidences*16),
+		form:   m.NewFlags(kinds, 1, 1),
+		target: m.NewBytes(4*2, [entropy.Contexts]uint{11, 12, 13}),
+		raw:    m.NewBytes(8, [entropy.Contexts]uint{9, 12, 12}),
 	}
 }
 

@@ -40,7 +40,7 @@ func coded(h Header, code func(c *entropy.Coder)) []byte {
 }
 
 func coverCount(n uint64) func(c *entropy.Coder) {
-	return func(c *entropy.Coder) { entropy.NewNumbers(1, 1).Code(c, n, 0, 0) }
+	return func(c *entropy.Coder) { c.Memory.NewNumbers(1, 1).Code(c, n, 0, 0) }
 }
 
 // wide writes covers as if base and result had no end.
@@ -151,7 +151,7 @@ func TestHostile(t *testing.T) {
 		{"cover of nothing", plain, func() []byte {
 			return coded(head(plain), func(c *entropy.Coder) {
 				coverCount(1)(c)
-				k := newCoverCode()
+				k := newCoverCode(new(entropy.Memory))
 				k.gap.Code(c, 0, 0, 0)
 				k.codePlace(c, 0, 0)
 				k.length.Code(c, 0, 0, 0)
@@ -166,7 +166,7 @@ func TestHostile(t *testing.T) {
 		{"cover before the base", plain, func() []byte {
 			return coded(head(plain), func(c *entropy.Coder) {
 				coverCount(2)(c)
-				k := newCoverCode()
+				k := newCoverCode(new(entropy.Memory))
 				_, _ = k.code(c, Cover{0, 0, 10}, MaxLength, MaxLength)
 				k.recent[0] = -50 // what the reader does not know
 				k.oldEnd = -1
@@ -333,9 +333,14 @@ func TestMemory(t *testing.T) {
 		})
 	}
 	if most := peak(func() {
-		m := newMachine(context.Background(), nil, nil, 0, []Image{{New: &executable.Layout{}}})
-		m.take(nil, MaxLength)
-		newReader(m, nil, section{})
+		c := entropy.NewWriter()
+		for _, covered := range []uint32{MaxLength / 1024, MaxLength / 2} { // what was too little for the second is there still
+			c.Memory.Reuse()
+			m := newMachine(context.Background(), c, nil, 0, []Image{{New: &executable.Layout{}}})
+			newCoverCode(c.Memory)
+			m.take([]Cover{{Length: covered}}, MaxLength)
+			newReader(m, nil, section{})
+		}
 	}); most > modelMemory {
 		t.Errorf("%d bytes of models", most)
 	}

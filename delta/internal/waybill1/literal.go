@@ -29,12 +29,12 @@ const (
 )
 
 // newLiterals returns a model for n literals.
-func newLiterals(n int64) *literals {
+func newLiterals(m *entropy.Memory, n int64) *literals {
 	most := tableBits(n<<2, 12, 14)
 	ring := tableBits(n, 12, 18)
 	return &literals{
-		value: entropy.NewBytes(1, [entropy.Contexts]uint{8, min(most, 13), most}),
-		goes:  entropy.NewFlags(32, 1<<11, 1<<14),
+		value: m.NewBytes(1, [entropy.Contexts]uint{8, min(most, 13), most}),
+		goes:  m.NewFlags(32, 1<<11, 1<<14),
 		ring:  make([]byte, 1<<ring),
 		mask:  1<<ring - 1,
 		heads: make([]uint32, 1<<headBits),

@@ -69,14 +69,14 @@ func (m *machine) take(covers []Cover, length int64) {
 	for _, c := range covers {
 		covered += int64(c.Length)
 	}
-	m.plain = newPlain(covered)
+	m.plain = newPlain(m.c.Memory, covered)
 	if covered < length {
-		m.literal = newLiterals(length - covered)
+		m.literal = newLiterals(m.c.Memory, length-covered)
 	}
 	if len(m.images) > 0 {
 		m.offsets = NewOffsets(covers, m.baseLength)
 		m.target = newTargets()
-		m.fields = newFields()
+		m.fields = newFields(m.c.Memory)
 	}
 }
 

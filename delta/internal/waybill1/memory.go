@@ -4,7 +4,9 @@ package waybill1
 
 import (
 	"crypto/sha256"
+	"sync"
 
+	"github.com/waybill-project/waybill/delta/internal/entropy"
 	"github.com/waybill-project/waybill/delta/internal/executable"
 )
 
@@ -56,4 +58,13 @@ func (h *Header) MaxCovers() int {
 		each += mapMemory
 	}
 	return int(max(0, min(maxCovers, spareCovers+h.to()/bytesPerCover, h.room()/each)))
+}
+
+// memories keeps the models' memory from one Apply to the next.
+var memories = sync.Pool{New: func() any { return new(entropy.Memory) }}
+
+func takeMemory() *entropy.Memory {
+	m := memories.Get().(*entropy.Memory)
+	m.Reuse()
+	return m
 }

@@ -36,12 +36,12 @@ const (
 
 // newPlain returns a model for so many bytes that covers have: one in a hundred
 // or less differs.
-func newPlain(covered int64) plain {
+func newPlain(m *entropy.Memory, covered int64) plain {
 	most := tableBits(covered>>8, 10, 14)
 	return plain{
-		gaps:    entropy.NewNumbers(12, 12),
-		differs: entropy.NewFlags(1<<12, 1<<14, 1<<14),
-		value:   entropy.NewBytes(4, [entropy.Contexts]uint{most - 1, most, most}),
+		gaps:    m.NewNumbers(12, 12),
+		differs: m.NewFlags(1<<12, 1<<14, 1<<14),
+		value:   m.NewBytes(4, [entropy.Contexts]uint{most - 1, most, most}),
 	}
 }
 

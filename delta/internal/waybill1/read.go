@@ -68,6 +68,8 @@ func (b *body) apply(out io.Writer) error {
 	}
 	source := &section{r: b.patch, at: b.at, end: b.storedAt, buf: make([]byte, 16<<10)}
 	c := entropy.NewReader(source.next)
+	c.Memory = takeMemory()
+	defer memories.Put(c.Memory)
 	m := newMachine(b.ctx, c, b.base, b.baseLength, images)
 	covers, err := codeCovers(b.ctx, c, nil, b.header, b.baseLength)
 	if err != nil {

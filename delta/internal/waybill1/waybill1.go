@@ -220,6 +220,6 @@ func newMachine(ctx context.Context, c *entropy.Coder, base io.ReaderAt, baseLen
 		ctx: ctx, c: c, base: base, baseLength: baseLength, images: images,
 		old:    make([]byte, pieceRoom),
 		pages:  newPages(images),
-		stored: entropy.NewFlags(1, 1, 1),
+		stored: c.Memory.NewFlags(1, 1, 1),
 	}
 }
