@@ -40,7 +40,8 @@ type LeftWay struct {
 // patches from the file base ("" if there is none), or by a full download, which is
 // tried last if it is not among ways. A way that fails is dropped and
 // reported; if none is left, the error is that of the full download. dest is
-// written as by Download, and base is only read.
+// written as by Download. base is only read, and not hashed unless a patch fails:
+// the hash that is signed for t decides what becomes of it.
 func (c *Client) Build(ctx context.Context, t *Target, ways []release.Way, base, dest string) (_ *Report, err error) {
 	defer guard(&err)
 	r := &Report{Full: t.Length, Left: []LeftWay{}}
