@@ -133,11 +133,12 @@ const (
 	Clock         = "clock"          // the clock is behind what was verified before
 	Network       = "network"        // a listed file cannot be had
 	Absent        = "absent"         // no role lists the target
+	Space         = "space"          // the disk has no room for it
 )
 
 // Classes are all classes that Expect can name.
 func Classes() []string {
-	return []string{Signature, Threshold, Expired, Rollback, Mismatch, TooLarge, Malformed, WrongSoftware, Clock, Network, Absent}
+	return []string{Signature, Threshold, Expired, Rollback, Mismatch, TooLarge, Malformed, WrongSoftware, Clock, Network, Absent, Space}
 }
 
 // Cases returns the whole corpus in the order of families and names.

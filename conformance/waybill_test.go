@@ -97,6 +97,7 @@ func (waybill) Classes(err error) []string {
 		conformance.Signature: fetcher.ErrSignature, conformance.Threshold: fetcher.ErrThreshold, conformance.Expired: fetcher.ErrExpired,
 		conformance.Rollback: fetcher.ErrRollback, conformance.Mismatch: fetcher.ErrMismatch, conformance.TooLarge: fetcher.ErrTooLarge,
 		conformance.Malformed: fetcher.ErrMalformed, conformance.WrongSoftware: fetcher.ErrWrongSoftware, conformance.Clock: fetcher.ErrClock,
+		conformance.Space: fetcher.ErrSpace,
 	} {
 		if errors.Is(err, rule) {
 			out = append(out, class)

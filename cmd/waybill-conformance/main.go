@@ -61,6 +61,7 @@ var rules = []struct {
 	{"signature", fetcher.ErrSignature}, {"threshold", fetcher.ErrThreshold}, {"expired", fetcher.ErrExpired},
 	{"rollback", fetcher.ErrRollback}, {"mismatch", fetcher.ErrMismatch}, {"too-large", fetcher.ErrTooLarge},
 	{"malformed", fetcher.ErrMalformed}, {"wrong-software", fetcher.ErrWrongSoftware}, {"clock", fetcher.ErrClock},
+	{"space", fetcher.ErrSpace},
 }
 
 // classes are all rules of which err says that they were broken.
