@@ -167,7 +167,7 @@ func (a *app) deltaApply(ctx context.Context, from, patchPath, out string, baseS
 	}
 	copy(info.ResultSHA256[:], want)
 	limits := &delta.Limits{BaseChecked: len(baseSum) == 0, ResultUnknown: len(want) == 0}
-	made, err := a.writeResult(ctx, info, limits, base, patch, out, len(want) > 0)
+	made, err := a.writeResult(ctx, info, limits, base, patch, out)
 	if err != nil {
 		return badPatch(patchPath, err)
 	}
@@ -179,15 +179,15 @@ func (a *app) deltaApply(ctx context.Context, from, patchPath, out string, baseS
 		"sha256": hex.EncodeToString(made), "verified": len(want) > 0})
 }
 
-// writeResult gives the hash of what it wrote. If that is not to be verified,
+// writeResult gives the hash of what it wrote. If the limits say that it is unknown,
 // it has to match what the patch says of it, if anything.
-func (a *app) writeResult(ctx context.Context, info delta.Info, limits *delta.Limits, base, patch io.ReaderAt, out string, verify bool) ([]byte, error) {
+func (a *app) writeResult(ctx context.Context, info delta.Info, limits *delta.Limits, base, patch io.ReaderAt, out string) ([]byte, error) {
 	bar := cli.NewProgress(a.stderr, out, info.ResultLength)
 	defer bar.Finish()
 	made := info.ResultSHA256
 	err := writeOutput(out, func(w io.Writer) error {
 		err := delta.Apply(ctx, info, base, patch, &reported{w, bar}, limits)
-		if other := (*delta.ResultError)(nil); !verify && errors.As(err, &other) {
+		if other := (*delta.ResultError)(nil); limits.ResultUnknown && errors.As(err, &other) {
 			made = other.Got
 			if bytes.HasPrefix(made[:], bytes.TrimRight(info.ResultSHA256[:], "\x00")) {
 				return nil

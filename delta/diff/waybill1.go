@@ -250,7 +250,7 @@ func (w *writing) own(ctx context.Context, images []*image, rough []waybill1.Cov
 
 func (w *writing) rough(ctx context.Context, base, result []byte) ([]waybill1.Cover, error) {
 	w.reserve(len(w.base), shapes(w.level))
-	return cover.Covers(ctx, base, result, w.tables(base, shape{24, 4}), cover.Near)
+	return cover.Covers(ctx, base, result, w.tables(base, shapes(Fast)...), cover.Near)
 }
 
 // both runs two functions at once.

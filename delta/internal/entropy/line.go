@@ -2,9 +2,7 @@
 
 package entropy
 
-import (
-	"math/bits"
-)
+import "math/bits"
 
 // A line is what a context knows about the next four bits: lane i of 16, each
 // 16 bits wide, is the part of 32752 that values below i have. Lane 0 counts

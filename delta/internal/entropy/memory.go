@@ -2,8 +2,6 @@
 
 package entropy
 
-import "slices"
-
 // Memory makes models and is where they have their tables. A program that reads many
 // patches gives each the Memory of one that it is done with, and spares making and
 // collecting more than a megabyte. It is for one goroutine at a time.
@@ -34,13 +32,13 @@ func (s *shelf[T]) reuse() {
 }
 
 // take returns n copies of even.
-func (s *shelf[T]) take(n int, even T) []T {
+func (s *shelf[T]) take(n int, even T) (t []T) {
 	s.asked += n
 	if len(s.free) < n {
-		return slices.Repeat([]T{even}, n)
+		t = make([]T, n)
+	} else {
+		t, s.free = s.free[:n:n], s.free[n:]
 	}
-	t := s.free[:n:n]
-	s.free = s.free[n:]
 	t[0] = even
 	for k := 1; k < n; k *= 2 {
 		copy(t[k:], t[:k])
