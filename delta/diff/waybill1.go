@@ -153,6 +153,7 @@ func (w *writing) make(ctx context.Context) ([]byte, error) {
 	if h, at := w.pageHashes(); h != nil {
 		covers = cover.Without(covers, at, at+int64(h.Count)*sha256.Size)
 	}
+	covers = w.prime(covers)
 	if limit := w.header.MaxCovers(); len(covers) > limit {
 		covers = cover.Longest(covers, limit)
 	}

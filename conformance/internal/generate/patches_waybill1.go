@@ -21,6 +21,7 @@ func Waybill1Pairs() map[string]Pair {
 	text, edited := lines("seven"), lines("nine")
 	return map[string]Pair{
 		"text":        {text, edited},
+		"primed":      {text, []byte("A small line of a file, packed and odd:\n" + string(text))},
 		"same":        {text, text},
 		"nothing":     {nil, nil},
 		"empty_base":  {nil, text},
@@ -57,6 +58,8 @@ type coded struct {
 	magic    string
 	views    byte
 	numbers  [4]uint64 // lengths of base, result, the result's view, and what is stored
+	long     bool      // the first number has a byte more than it needs
+	primer   []uint64  // offset and length in the base, or none
 	sums     []byte
 	count    uint64
 	regions  []region
@@ -75,6 +78,7 @@ const (
 	sumsLength  = 8
 	viewBase    = 1
 	viewResult  = 2
+	primed      = 4
 )
 
 // honestWaybill1 is the honest patch of that name.
@@ -99,6 +103,9 @@ func parseCoded(p []byte) *coded {
 	for i := range c.numbers {
 		c.numbers[i] = number()
 	}
+	if c.views&primed != 0 {
+		c.primer = []uint64{number(), number()}
+	}
 	c.sums, p = p[:sumsLength], p[sumsLength:]
 	c.count = number()
 	if c.count == 1 { // what is behind the numbers stays in one piece
@@ -110,8 +117,12 @@ func parseCoded(p []byte) *coded {
 
 func (c *coded) bytes() []byte {
 	out := append([]byte(c.magic), c.views)
-	for _, n := range c.numbers {
+	for i, n := range append(c.numbers[:], c.primer...) {
 		out = binary.AppendUvarint(out, n)
+		if c.long && i == 0 {
+			out[len(out)-1] |= 0x80
+			out = append(out, 0)
+		}
 	}
 	out = binary.AppendUvarint(append(out, c.sums...), c.count)
 	for _, r := range c.regions {
@@ -158,6 +169,7 @@ func waybill1Shapes(honest map[string][]byte) []patchRecipe {
 		{"zeros_coded", "zeros", "Many bytes need few."},
 		{"covers_repeated", "grown", "Pieces of the base are used several times."},
 		{"covers_turned", "turned", "Pieces of the base are used in another order."},
+		{"literals_primed", "primed", "Literals go on as the base does."},
 		{"image_elf", "elf", "References of an ELF file are predicted."},
 		{"image_macho", "macho", "References of a Mach-O file are predicted, and the hashes of its pages computed."},
 		{"views_both", "gzip", "Both files are seen by what is packed in them, and the result is packed again to the byte."},

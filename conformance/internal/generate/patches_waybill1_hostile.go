@@ -26,9 +26,12 @@ func waybill1Headers(honest map[string][]byte) []patchRecipe {
 	text := func(change func(c *coded)) func(m *patchMaker) { return waybill1Changes(honest, "text", change) }
 	packed := func(change func(c *coded)) func(m *patchMaker) { return waybill1Changes(honest, "gzip_result", change) }
 	number := func(i int, n uint64) func(m *patchMaker) { return text(func(c *coded) { c.numbers[i] = n }) }
+	primer := func(at, length uint64) func(m *patchMaker) {
+		return waybill1Changes(honest, "primed", func(c *coded) { c.primer = []uint64{at, length} })
+	}
 	return []patchRecipe{
 		{"magic_other", "Another version of the format is refused.", badOrUnread, text(func(c *coded) { c.magic = "WBL2" })},
-		{"views_unknown", "Unknown views are refused.", badOrUnread, text(func(c *coded) { c.views = 4 })},
+		{"views_unknown", "Unknown views are refused.", badOrUnread, text(func(c *coded) { c.views = 8 })},
 		{"views_all_bits", "Unknown views are refused.", badOrUnread, text(func(c *coded) { c.views = 255 })},
 		{"base_claimed_longer", "A base length other than signed is refused.", badPatch, text(func(c *coded) { c.numbers[0]++ })},
 		{"base_claimed_2_62", "A base length other than signed is refused.", badPatch, number(0, 1<<62)},
@@ -39,6 +42,13 @@ func waybill1Headers(honest map[string][]byte) []patchRecipe {
 			number(1, math.MaxUint32)(m)
 			m.sign = func(f *conformance.Facts) { f.ResultLength = math.MaxUint32 }
 		}},
+		{"number_longer_than_needed", "A number is in its shortest form.", badPatch, text(func(c *coded) { c.long = true })},
+		{"primer_of_nothing", "A primer has a length.", badPatch, primer(0, 0)},
+		{"primer_past_base", "A primer lies within the base.", badPatch, primer(2, uint64(len(lines("seven")))-1)},
+		{"primer_far_past_base", "A primer lies within the base.", badPatch, primer(math.MaxUint32, 1)},
+		{"primer_4_gib", "A primer has a bound.", badPatch, primer(0, math.MaxUint32)},
+		{"primer_overflowing", "A number beyond the format is refused.", badPatch, primer(math.MaxUint64, 1)},
+		{"primer_shorter", "Another primer predicts something else.", badOrOther, primer(0, 100)},
 		{"number_endless", "A number of more than 10 bytes is refused.", badPatch, text(func(c *coded) {
 			c.magic += "\x00" + string(bytes.Repeat([]byte{0x80}, 12))
 		})},

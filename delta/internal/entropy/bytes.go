@@ -36,6 +36,18 @@ func (b *Bytes) Clone() *Bytes {
 	return &other
 }
 
+// Learn adapts to a byte in the given contexts, as Code does, but codes nothing:
+// how contexts are blended stays.
+func (b *Bytes) Learn(value byte, contexts *[Contexts]uint32) {
+	high := int(value >> 4)
+	salt := uint32(high+1) * 0x9E3779B1
+	for i, h := range contexts {
+		t, shift := b.tables[i], b.shifts[i]&31
+		t[h>>shift].learn(high)
+		t[(h+salt)>>shift].learn(int(value & 15))
+	}
+}
+
 // Hash makes a context of up to three numbers.
 func Hash(a, b, c uint32) uint32 {
 	h := a*0x9E3779B1 ^ (b+0x7F4A7C15)*0x85EBCA77 ^ (c+0x3C6EF372)*0xC2B2AE3D

@@ -148,6 +148,9 @@ func (l *line) part(v int) int64 {
 	return int64(to) - int64(from)
 }
 
+// learn adapts at the line's own pace.
+func (l *line) learn(v int) { l.adapt(&paces[l[0]&seenMost], v) }
+
 // adapt moves a line to a value.
 func (l *line) adapt(p *pace, v int) {
 	m, shift, keep := &p.moves[v&15], p.shift&63, p.keep

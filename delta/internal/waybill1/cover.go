@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/waybill-project/waybill/delta/internal/entropy"
 )
@@ -22,8 +23,10 @@ var errCovers = errors.New("covers out of bounds")
 type coverCode struct {
 	gap, length, jump   *entropy.Numbers
 	place, low, forward *entropy.Flags
+	which               *entropy.Flags
 
-	newEnd, oldEnd                 int64
+	newEnd                         int64
+	ends                           [8]int64            // where covers ended in the base, the last one first
 	recent                         [recentCovers]int64 // old less new offset, the last one first
 	gapSize, placeKind, lengthSize int
 }
@@ -40,10 +43,11 @@ func newCoverCode(m *entropy.Memory) *coverCode {
 	return &coverCode{
 		gap:     m.NewNumbers(8*12, 12),
 		length:  m.NewNumbers(12*8, 12),
-		jump:    m.NewNumbers(12, 12),
+		jump:    m.NewNumbers(2*12, 12),
 		place:   m.NewFlags(8*8*12, 8*12, 8),
 		low:     m.NewFlags(16, 1, 1),
-		forward: m.NewFlags(12, 1, 1),
+		forward: m.NewFlags(12, 2, 1),
+		which:   m.NewFlags(8*8, 8*12, 1),
 	}
 }
 
@@ -64,7 +68,7 @@ func (k *coverCode) code(c *entropy.Coder, v Cover, resultLength, baseLength int
 		return v, fmt.Errorf("%w: %d bytes at %d of a base of %d", errCovers, length, old, baseLength)
 	}
 	k.remember(kind, old-at)
-	k.newEnd, k.oldEnd = at+length, old+length
+	k.newEnd, k.ends[0] = at+length, old+length
 	k.gapSize, k.placeKind, k.lengthSize = gapSize, kind, size(uint64(length))
 	return Cover{uint32(at), uint32(old), uint32(length)}, nil
 }
@@ -76,7 +80,7 @@ func (k *coverCode) placeOf(v Cover) int {
 			return i
 		}
 	}
-	if int64(v.Old) == k.oldEnd {
+	if int64(v.Old) == k.ends[0] {
 		return placeBehind
 	}
 	return placeOther
@@ -99,21 +103,85 @@ func (k *coverCode) codePlace(c *entropy.Coder, kind, gapSize int) int {
 func (k *coverCode) old(c *entropy.Coder, kind int, at, old int64, lengthSize int) int64 {
 	switch kind {
 	case placeBehind:
-		return k.oldEnd
+		return k.ends[0]
 	case placeOther:
-		move := old - at - k.recent[0]
-		low := k.fine(c, int(move&15))
-		forward, distance := 1, move>>4
-		if distance < 0 {
-			forward, distance = 0, -distance
-		}
-		distance = int64(k.jump.Code(c, uint64(distance), k.placeKind, lengthSize))
-		if k.forward.Code(c, forward, size(uint64(distance)), 0, 0) == 0 {
-			distance = -distance
-		}
-		return at + k.recent[0] + distance<<4 + int64(low)
+		return k.elsewhere(c, at, old, lengthSize)
 	}
 	return at + k.recent[kind]
+}
+
+// elsewhere codes the offset in the base as a move from where an earlier cover
+// ended, or from the last one's diagonal.
+func (k *coverCode) elsewhere(c *entropy.Coder, at, old int64, lengthSize int) int64 {
+	end := 0
+	if !c.Reading() {
+		end = k.nearest(at, old)
+	}
+	end = k.codeEnd(c, end, lengthSize)
+	further := min(end, 1)
+	move := old - k.from(end, at)
+	low := k.fine(c, int(move&15))
+	forward, distance := 1, move>>4
+	if distance < 0 {
+		forward, distance = 0, -distance
+	}
+	distance = int64(k.jump.Code(c, uint64(distance), further*12+k.placeKind, lengthSize))
+	if k.forward.Code(c, forward, size(uint64(distance)), further, 0) == 0 {
+		distance = -distance
+	}
+	move = distance<<4 + int64(low)
+	old = k.from(end, at) + move
+	if move < -goesBack || move >= goesOn {
+		end = len(k.ends) - 1
+	}
+	copy(k.ends[1:end+1], k.ends[:end])
+	return old
+}
+
+// A cover that moves less than this goes on with the one that ended there.
+const (
+	goesBack = 64
+	goesOn   = 512
+)
+
+func (k *coverCode) from(end int, at int64) int64 {
+	if end == 0 {
+		return at + k.recent[0]
+	}
+	return k.ends[end]
+}
+
+// nearest is the end from which a move is cheapest: about four bits are for
+// another one than the last, one is for going back.
+func (k *coverCode) nearest(at, old int64) (end int) {
+	best := int64(math.MaxInt64)
+	for i := range k.ends {
+		cost := old - k.from(i, at)
+		if cost < 0 {
+			cost *= -2
+		}
+		if i > 0 {
+			cost = (cost + 8) * 16
+		}
+		if cost < best {
+			best, end = cost, i
+		}
+	}
+	return end
+}
+
+func (k *coverCode) codeEnd(c *entropy.Coder, end, lengthSize int) int {
+	last := len(k.ends) - 1
+	for i := range last {
+		is := 0
+		if end == i {
+			is = 1
+		}
+		if k.which.Code(c, is, i*8+k.placeKind, i*12+lengthSize, 0) == 1 {
+			return i
+		}
+	}
+	return last
 }
 
 // fine codes the low bits of a move: code is aligned, so most are zero.

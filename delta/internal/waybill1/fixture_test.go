@@ -234,6 +234,7 @@ type sample struct {
 	regions      bool // one image in each
 	baseView     bool
 	resultView   bool
+	primer       Primer
 }
 
 func (s sample) header() Header {
@@ -261,6 +262,7 @@ func whole(t testing.TB, v *deflate.View, err error) []byte {
 func (s sample) sides(t testing.TB) (Header, []byte, []byte) {
 	t.Helper()
 	h, base, result := s.header(), s.base, s.result
+	h.Primer = s.primer
 	if s.baseView {
 		h.Views |= BaseView
 		v, err := deflate.Open(bytes.NewReader(base), int64(len(base)))
@@ -335,6 +337,10 @@ func samples(t testing.TB) []sample {
 		{name: "elf covered elsewhere", base: old, result: new, covers: []Cover{{0, 0x1001, 0x1000}, {0x1000, 0x1001, 0x1000}, {0x3000, 1, 0x1800}}, regions: true},
 		{name: "signed", base: signed, result: resigned, covers: []Cover{{0, 0, uint32(page)}, {uint32(page) + 7*32, uint32(page) + 7*32, uint32(len(signed)-page) - 7*32}}, regions: true},
 		{name: "signed, not covered", base: signed, result: resigned, regions: true},
+		{name: "primed", base: w, result: join(w[:5000], text(4, 3000), w[5000:]), covers: []Cover{{0, 0, 5000}, {8000, 5000, uint32(len(w)) - 5000}}, primer: Primer{0, int64(len(w))}},
+		{name: "primed by a byte", base: n, result: n[1:9], primer: Primer{2999, 1}},
+		{name: "primed, with nothing to code", base: n, result: n, covers: []Cover{{0, 0, 3000}}, primer: Primer{0, 3000}},
+		{name: "primed by contents", base: gz(t, w), result: gz(t, text(4, 20<<10)), baseView: true, resultView: true, primer: Primer{52, 40 << 10}},
 		{name: "gzip from nothing", base: nil, result: gz(t, w), resultView: true},
 		{name: "gzip from plain", base: w, result: gz(t, w), covers: []Cover{{53, 0, uint32(len(w))}}, resultView: true},
 		{name: "plain from gzip", base: gz(t, w), result: w, covers: []Cover{{0, 52, uint32(len(w))}}, baseView: true},

@@ -11,6 +11,7 @@ import (
 	"math"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"testing"
 	"time"
 
@@ -102,7 +103,30 @@ func TestHostile(t *testing.T) {
 		{"base longer", plain, header(plain, func(h *Header) { h.BaseLength++ })},
 		{"stored", plain, header(plain, func(h *Header) { h.Stored = 1 })},
 		{"stored all", plain, header(plain, func(h *Header) { h.Stored = 1 << 31 })},
-		{"unknown view", plain, header(plain, func(h *Header) { h.Views = 4 })},
+		{"unknown view", plain, header(plain, func(h *Header) { h.Views = 8 })},
+		{"number that is longer than it must be", plain, func() []byte {
+			p := plain.patch(t)
+			return slices.Concat(p[:6], []byte{p[6] | 0x80, 0}, p[7:])
+		}},
+		{"primer behind the base", plain, header(plain, func(h *Header) { h.Primer = Primer{3000, 1} })},
+		{"primer past the base", plain, header(plain, func(h *Header) { h.Primer = Primer{1, 3000} })},
+		{"primer far behind the base", plain, header(plain, func(h *Header) { h.Primer = Primer{MaxLength, 1} })},
+		{"primer that is too long", sample{base: make([]byte, PrimerMost+1), result: plain.result}, func() []byte {
+			return coded(Header{BaseLength: PrimerMost + 1, ResultLength: 3000, Primer: Primer{0, PrimerMost + 1}}, nil)
+		}},
+		{"primer of nothing", plain, func() []byte {
+			p := plain.patch(t)
+			_, at, _ := ReadHeader(bytes.NewReader(p), int64(len(p)))
+			sums := at - 9 // and the number of images
+			return slices.Concat(p[:4], []byte{primed}, p[5:sums], []byte{0, 0}, p[sums:])
+		}},
+		{"primer and images that need too much memory", sample{base: make([]byte, 1<<30), result: program.result}, func() []byte {
+			h := Header{BaseLength: 1 << 30, ResultLength: int64(len(program.result)), Primer: Primer{0, 1}}
+			for range 4 {
+				h.Images = append(h.Images, Region{OldLength: 1 << 26, New: layoutOf(t, program.result)})
+			}
+			return coded(h, nil)
+		}},
 		{"view of nothing", plain, header(plain, func(h *Header) { h.ViewLength = 9 })},
 		{"view of a plain base", plain, header(plain, func(h *Header) { h.Views = BaseView })},
 		{"view of a plain result", plain, header(plain, func(h *Header) { h.Views, h.ViewLength = ResultView, h.ResultLength })},
@@ -169,7 +193,7 @@ func TestHostile(t *testing.T) {
 				k := newCoverCode(new(entropy.Memory))
 				_, _ = k.code(c, Cover{0, 0, 10}, MaxLength, MaxLength)
 				k.recent[0] = -50 // what the reader does not know
-				k.oldEnd = -1
+				k.ends[0] = -1
 				_, _ = k.code(c, Cover{20, 3, 10}, MaxLength, MaxLength)
 			})
 		}},
@@ -313,7 +337,9 @@ func TestMemory(t *testing.T) {
 					t.Fatal(err)
 				}
 				m := newMachine(context.Background(), k, base, size, nil)
-				m.take(covers, c.h.to())
+				if err := m.take(covers, &c.h); err != nil {
+					t.Fatal(err)
+				}
 				w := newWriter(m, c.view)
 				if err := w.literals(0, int64(len(c.view))); err != nil {
 					t.Fatal(err)
@@ -335,15 +361,28 @@ func TestMemory(t *testing.T) {
 	if most := peak(func() {
 		c := entropy.NewWriter()
 		for _, covered := range []uint32{MaxLength / 1024, MaxLength / 2} { // what was too little for the second is there still
-			c.Memory.Reuse()
-			m := newMachine(context.Background(), c, nil, 0, []Image{{New: &executable.Layout{}}})
-			newCoverCode(c.Memory)
-			m.take([]Cover{{Length: covered}}, MaxLength)
-			newReader(m, nil, section{})
+			makeModels(t, c, covered, Primer{})
 		}
 	}); most > modelMemory {
 		t.Errorf("%d bytes of models", most)
 	}
+	if most := peak(func() {
+		makeModels(t, entropy.NewWriter(), MaxLength/2, Primer{At: 1, Length: PrimerMost})
+	}); most > modelMemory+primerMemory || most < primerMemory {
+		t.Errorf("%d bytes of models with a primer", most)
+	}
+}
+
+// makeModels makes what a reader needs next to covers and images.
+func makeModels(t *testing.T, c *entropy.Coder, covered uint32, p Primer) {
+	c.Memory.Reuse()
+	base := bytes.NewReader(make([]byte, p.At+p.Length))
+	m := newMachine(context.Background(), c, base, base.Size(), []Image{{New: &executable.Layout{}}})
+	newCoverCode(c.Memory)
+	if err := m.take([]Cover{{Length: covered}}, &Header{ResultLength: MaxLength, Primer: p}); err != nil {
+		t.Error(err)
+	}
+	newReader(m, nil, section{})
 }
 
 // manyMembers is an archive with as many members as are seen, one of them long.

@@ -3,98 +3,99 @@
 package waybill1
 
 import (
-	"encoding/binary"
-	"slices"
+	"io"
 
 	"github.com/waybill-project/waybill/delta/internal/entropy"
 )
 
-// literals codes bytes that no cover predicts, by what came before them and by
-// where the last few came before in other literals.
+// literals codes bytes that no cover predicts, by the bytes before them: what
+// came behind the same bytes the last time, or else by how likely each byte is
+// behind the last ones.
 type literals struct {
 	value  *entropy.Bytes
 	goes   *entropy.Flags // whether a match does
-	ring   []byte
-	mask   uint32 // of places in ring
-	at     uint32
-	heads  []uint32 // where the last bytes came before, by a hash of them
-	match  uint32   // in ring, of the next byte; with length
-	length uint32
+	past   recall
+	primed bool
 }
 
+// newLiterals is for n literals, behind a primer of so many bytes.
+func newLiterals(m *entropy.Memory, n, primer int64) *literals {
+	l := &literals{goes: m.NewFlags(matchMost, matchMost<<8, 1<<16), past: newRecall(n, primer), primed: primer > 0}
+	most := tableBits(n<<2, 12, 14)
+	tables := [entropy.Contexts]uint{8, min(most, 13), most}
+	if l.primed {
+		tables = [entropy.Contexts]uint{primedBits, primedBits, primedBits}
+	}
+	l.value = m.NewBytes(1, tables)
+	return l
+}
+
+// A primer is learned in pieces of primerPiece bytes, one of so many that it is
+// primerLearned bytes at most.
 const (
-	matchMinimum = 4
-	matchSure    = 2
-	headBits     = 15
+	primedBits    = 16
+	primerPiece   = 1 << 10
+	primerLearned = 1 << 16
 )
 
-// newLiterals returns a model for n literals.
-func newLiterals(m *entropy.Memory, n int64) *literals {
-	most := tableBits(n<<2, 12, 14)
-	ring := tableBits(n, 12, 18)
-	return &literals{
-		value: m.NewBytes(1, [entropy.Contexts]uint{8, min(most, 13), most}),
-		goes:  m.NewFlags(32, 1<<11, 1<<14),
-		ring:  make([]byte, 1<<ring),
-		mask:  1<<ring - 1,
-		heads: make([]uint32, 1<<headBits),
+// prime reads the primer, n bytes at off.
+func (l *literals) prime(base io.ReaderAt, off, n int64) error {
+	p := l.past.ring[:n]
+	if err := readFull(base, p, off); err != nil {
+		return err
 	}
+	l.past.take(p)
+	each := len(p)/primerLearned + 1
+	for from := 0; from < len(p); from += each * primerPiece {
+		for i := max(from, order); i < min(from+primerPiece, len(p)); i++ {
+			before := l.contexts(p, i)
+			l.value.Learn(p[i], &before)
+		}
+	}
+	return nil
 }
 
-// clone returns a model that goes on from here by itself.
 func (l *literals) clone() *literals {
 	other := *l
-	other.value, other.goes = l.value.Clone(), l.goes.Clone()
-	other.ring, other.heads = slices.Clone(l.ring), slices.Clone(l.heads)
+	other.value, other.goes, other.past = l.value.Clone(), l.goes.Clone(), l.past.clone()
 	return &other
 }
 
-// code codes act[from:to].
+// code codes act[from:to], with the bytes that precede it.
 func (l *literals) code(c *entropy.Coder, act []byte, from, to int) {
+	l.past.begin(act[from-preceding : from])
 	for i := from; i < to; i++ {
-		if l.length < matchSure || !l.goesOn(c, act, i) {
-			l.other(c, act, i)
+		if l.past.length == 0 || !l.goesOn(c, act, i) {
+			before := l.contexts(act, i)
+			act[i] = l.value.Code(c, act[i], 0, &before)
 		}
-		l.add(act[i], act[i-matchMinimum+1:i+1])
+		l.past.add(act[i-preceding+1 : i+1])
 	}
 }
 
 // goesOn codes whether act[i] is the next byte of the match.
 func (l *literals) goesOn(c *entropy.Coder, act []byte, i int) bool {
-	guess, before, n := l.ring[l.match&l.mask], int(act[i-1]), int(min(l.length, 31))
+	guess, before, n := l.past.next(), int(act[i-1]), int(min(l.past.length, matchMost)-1)
 	hit := 0
 	if act[i] == guess {
 		hit = 1
 	}
-	if l.goes.Code(c, hit, n, int(guess)|min(n, 7)<<8, before|int(guess)>>2<<8) == 0 {
+	if l.goes.Code(c, hit, n, int(guess)|n<<8, before|int(guess)<<8) == 0 {
 		return false
 	}
 	act[i] = guess
 	return true
 }
 
-// other codes act[i] by itself.
-func (l *literals) other(c *entropy.Coder, act []byte, i int) {
-	act[i] = l.value.Code(c, act[i], 0, &[entropy.Contexts]uint32{
-		0,
-		entropy.Hash(uint32(act[i-1]), 1, 0),
-		entropy.Hash(uint32(act[i-1])|uint32(act[i-2])<<8, 2, 0),
-	})
-}
+// order is how many bytes before one tell what to expect.
+const order = 3
 
-// add records a literal and looks for where the last ones came before.
-func (l *literals) add(b byte, recent []byte) {
-	if l.length > 0 && l.ring[l.match&l.mask] == b {
-		l.length++
-		l.match++
-	} else {
-		l.length = 0
+func (l *literals) contexts(p []byte, i int) [entropy.Contexts]uint32 {
+	one := uint32(p[i-1])
+	two := one | uint32(p[i-2])<<8
+	if !l.primed {
+		return [entropy.Contexts]uint32{0, entropy.Hash(one, 1, 0), entropy.Hash(two, 2, 0)}
 	}
-	l.ring[l.at&l.mask] = b
-	l.at++
-	head := &l.heads[binary.LittleEndian.Uint32(recent)*0x9E3779B1>>(32-headBits)]
-	if l.length == 0 && *head > 0 && l.at-*head <= l.mask {
-		l.match, l.length = *head, 1
-	}
-	*head = l.at
+	three := two | uint32(p[i-3])<<16
+	return [entropy.Contexts]uint32{entropy.Hash(one, 1, 0), entropy.Hash(two, 2, 0), entropy.Hash(three, 3, 0)}
 }

@@ -61,23 +61,31 @@ type side interface {
 	computed(at int64, n int) error // n bytes, at most pieceSize, that m.old[margin:] predicts
 }
 
-// take sets the covers of a result of so many bytes, and the models for what
-// they leave open. References in images need a map of the covers.
-func (m *machine) take(covers []Cover, length int64) {
+// take sets the covers of a result, and the models for what they leave open.
+// References in images need a map of the covers, literals the primer.
+func (m *machine) take(covers []Cover, h *Header) error {
 	m.covers = covers
 	covered := int64(0)
 	for _, c := range covers {
 		covered += int64(c.Length)
 	}
 	m.plain = newPlain(m.c.Memory, covered)
-	if covered < length {
-		m.literal = newLiterals(m.c.Memory, length-covered)
-	}
 	if len(m.images) > 0 {
 		m.offsets = NewOffsets(covers, m.baseLength)
 		m.target = newTargets()
 		m.fields = newFields(m.c.Memory)
 	}
+	if covered == h.to() {
+		return nil
+	}
+	if h.Primer.Length > m.baseLength-h.Primer.At {
+		return fmt.Errorf("%w: primer beyond the base", errHeader)
+	}
+	m.literal = newLiterals(m.c.Memory, h.to()-covered, h.Primer.Length)
+	if h.Primer.Length == 0 {
+		return nil
+	}
+	return m.literal.prime(m.base, h.Primer.At, h.Primer.Length)
 }
 
 // tableBits is the size of a table that is meant for n things.

@@ -19,6 +19,7 @@ const (
 	modelMemory      = 8 << 20
 	baseViewMemory   = 20 << 20
 	resultViewMemory = 14 << 20
+	primerMemory     = 18 << 20
 	coverMemory      = 12
 	mapMemory        = 12 // of a cover, while a map is made of them for images
 )
@@ -40,6 +41,9 @@ func (h *Header) room() int64 {
 	}
 	if h.Views&ResultView != 0 {
 		left -= resultViewMemory
+	}
+	if h.Primer.Length > 0 {
+		left -= primerMemory
 	}
 	hashes := int64(0)
 	for _, r := range h.Images {

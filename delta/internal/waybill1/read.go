@@ -75,7 +75,9 @@ func (b *body) apply(out io.Writer) error {
 	if err != nil {
 		return corrupt(source, err)
 	}
-	m.take(covers, b.header.to())
+	if err := m.take(covers, b.header); err != nil {
+		return corrupt(source, err)
+	}
 	r := newReader(m, out, section{r: b.patch, at: b.storedAt, end: b.storedAt + b.header.Stored})
 	if err := m.each(b.header.to(), r); err != nil {
 		return corrupt(source, err)
@@ -94,7 +96,7 @@ func corrupt(source *section, err error) error {
 	if source.err != nil {
 		return source.err
 	}
-	if errors.Is(err, entropy.ErrEnd) || errors.Is(err, entropy.ErrRange) || errors.Is(err, errCovers) {
+	if errors.Is(err, entropy.ErrEnd) || errors.Is(err, entropy.ErrRange) || errors.Is(err, errCovers) || errors.Is(err, errHeader) {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return err

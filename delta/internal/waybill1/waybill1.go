@@ -45,8 +45,9 @@ type Header struct {
 	BaseLength, ResultLength int64   // of the files
 	BaseSum, ResultSum       [4]byte // the first bytes of their SHA-256
 	Views                    byte    // BaseView, ResultView
-	ViewLength               int64   // of the result's view, with ResultView
-	Stored                   int64   // length of the literals at the end that are not coded
+	Primer                   Primer
+	ViewLength               int64 // of the result's view, with ResultView
+	Stored                   int64 // length of the literals at the end that are not coded
 	Images                   []Region
 }
 
@@ -54,7 +55,13 @@ type Header struct {
 const (
 	BaseView   = 1
 	ResultView = 2
+
+	primed = 4 // next to them: there is a primer
 )
+
+// Primer is what of the base literals are like, at most PrimerMost bytes; none if
+// Length is 0.
+type Primer struct{ At, Length int64 }
 
 // to is the length of what covers and literals make.
 func (h *Header) to() int64 {
@@ -77,7 +84,12 @@ type Region struct {
 func (h *Header) append(b []byte) []byte {
 	b = append(b, Magic...)
 	b = append(b, h.Views)
-	for _, n := range []int64{h.BaseLength, h.ResultLength, h.ViewLength, h.Stored} {
+	numbers := []int64{h.BaseLength, h.ResultLength, h.ViewLength, h.Stored}
+	if h.Primer.Length > 0 {
+		b[len(b)-1] |= primed
+		numbers = append(numbers, h.Primer.At, h.Primer.Length)
+	}
+	for _, n := range numbers {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
 	b = append(b, h.BaseSum[:]...)
@@ -133,6 +145,11 @@ func parseHeader(b []byte) (*Header, []byte, error) {
 		h.Views = views[0]
 	}
 	h.BaseLength, h.ResultLength, h.ViewLength, h.Stored = f.number(), f.number(), f.number(), f.number()
+	if h.Views&primed != 0 {
+		h.Views &^= primed
+		h.Primer = Primer{At: f.number(), Length: f.number()}
+		f.bad = f.bad || h.Primer.Length < 1 || h.Primer.Length > PrimerMost
+	}
 	copy(h.BaseSum[:], f.bytes(len(h.BaseSum)))
 	copy(h.ResultSum[:], f.bytes(len(h.ResultSum)))
 	count := f.number()
@@ -164,9 +181,10 @@ type fieldReader struct {
 	bad bool
 }
 
+// number is a varint in its shortest form.
 func (f *fieldReader) number() int64 {
 	v, n := binary.Uvarint(f.b)
-	if n <= 0 || v > MaxLength {
+	if n <= 0 || v > MaxLength || n > 1 && f.b[n-1] == 0 {
 		f.bad = true
 		return 0
 	}

@@ -22,7 +22,9 @@ func Write(ctx context.Context, h Header, base io.ReaderAt, baseLength int64, re
 	if _, err = codeCovers(ctx, c, covers, &h, baseLength); err != nil {
 		return nil, err
 	}
-	m.take(covers, h.to())
+	if err := m.take(covers, &h); err != nil {
+		return nil, err
+	}
 	m.hash(result)
 	w := newWriter(m, result)
 	if err := m.each(h.to(), (*counting)(w)); err != nil {
