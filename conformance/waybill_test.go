@@ -65,19 +65,7 @@ func (waybill) Do(ctx context.Context, c conformance.Command) error {
 
 // newest brings the newest release that a new endpoint may have.
 func newest(ctx context.Context, client *fetcher.Client, c conformance.Command) error {
-	doc, err := client.Channel(ctx, c.Product, c.Channel, c.Platform)
-	if err != nil {
-		return err
-	}
-	standing, err := client.Standing(ctx, c.Product)
-	if err != nil {
-		return err
-	}
-	choice, err := release.Select(doc, standing, release.Installed{}, release.Want{})
-	if err != nil {
-		return err
-	}
-	target, err := client.Artifact(ctx, doc, choice.Release)
+	target, _, err := client.Newest(ctx, c.Product, c.Channel, c.Platform, release.Installed{}, release.Want{})
 	if err != nil {
 		return err
 	}

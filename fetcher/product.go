@@ -74,6 +74,28 @@ func (c *Client) Channel(ctx context.Context, product, channel, platform string)
 	return ch, nil
 }
 
+// Newest returns the file that an endpoint should have now, and the choice that
+// [release.Select] made among what a channel offers. Without an error and without a
+// file, it should stay where it is; the choice's Reason says why. Errors are those of
+// Standing, Channel, Select and Artifact. Call Refresh before.
+func (c *Client) Newest(ctx context.Context, product, channel, platform string, have release.Installed, want release.Want) (*Target, release.Choice, error) {
+	ctx = c.OneWalk(ctx)
+	st, err := c.Standing(ctx, product)
+	if err != nil {
+		return nil, release.Choice{}, err
+	}
+	ch, err := c.Channel(ctx, product, channel, platform)
+	if err != nil {
+		return nil, release.Choice{}, err
+	}
+	choice, err := release.Select(ch, st, have, want)
+	if err != nil || choice.Release == nil {
+		return nil, choice, err
+	}
+	t, err := c.Artifact(ctx, ch, choice.Release)
+	return t, choice, err
+}
+
 // Artifact returns the file of a release that ch offers. Its own entry decides:
 // a name or an identity other than that of the release is ErrWrongSoftware, other
 // length or hash than the channel document says is ErrMismatch.

@@ -218,19 +218,7 @@ func (c *command) release(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	channel, err := client.Channel(ctx, c.product, c.channel, c.platform)
-	if err != nil {
-		return err
-	}
-	standing, err := client.Standing(ctx, c.product)
-	if err != nil {
-		return err
-	}
-	choice, err := release.Select(channel, standing, release.Installed{}, release.Want{})
-	if err != nil {
-		return err
-	}
-	target, err := client.Artifact(ctx, channel, choice.Release)
+	target, _, err := client.Newest(ctx, c.product, c.channel, c.platform, release.Installed{}, release.Want{})
 	if err != nil {
 		return err
 	}

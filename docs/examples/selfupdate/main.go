@@ -32,21 +32,10 @@ func update(ctx context.Context, root []byte, source fetcher.Source, state, path
 	if err := client.Refresh(ctx); err != nil {
 		return "", err
 	}
-	channel, err := client.Channel(ctx, "app", "stable", runtime.GOOS+"-"+runtime.GOARCH)
-	if err != nil {
-		return "", err
-	}
-	standing, err := client.Standing(ctx, "app")
-	if err != nil {
-		return "", err
-	}
-	choice, err := release.Select(channel, standing, release.Installed{Version: version}, release.Want{})
-	if err != nil || choice.Release == nil {
+	have, platform := release.Installed{Version: version}, runtime.GOOS+"-"+runtime.GOARCH
+	artifact, choice, err := client.Newest(ctx, "app", "stable", platform, have, release.Want{})
+	if err != nil || artifact == nil {
 		return choice.Reason, err
-	}
-	artifact, err := client.Artifact(ctx, channel, choice.Release)
-	if err != nil {
-		return "", err
 	}
 	verified := filepath.Join(state, "verified")
 	defer os.Remove(verified)
