@@ -65,10 +65,10 @@ func (h *heads) of(last uint64) *uint32 {
 // take makes p, which is in front of the ring, what came first.
 func (r *recall) take(p []byte) {
 	r.at = uint32(len(p))
-	for i := preceding; i <= len(p); i++ {
-		last := binary.LittleEndian.Uint64(p[i-preceding:])
-		for k := range r.heads {
-			*r.heads[k].of(last) = uint32(i)
+	for k := range r.heads {
+		h := r.heads[k]
+		for i := preceding; i <= len(p); i++ {
+			*h.of(binary.LittleEndian.Uint64(p[i-preceding:])) = uint32(i)
 		}
 	}
 }
