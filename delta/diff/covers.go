@@ -59,7 +59,7 @@ func (w *writing) search(ctx context.Context, level Level, old []byte, in span, 
 		return nil, nil
 	}
 	old = old[in.from:in.to]
-	finder, err := w.finder(ctx, level, old)
+	finder, err := w.finder(ctx, level, old, new, ranges)
 	if err != nil {
 		return nil, err
 	}
@@ -129,10 +129,14 @@ func (w *writing) better(s span) int {
 	return cover.Near
 }
 
-func (w *writing) finder(ctx context.Context, level Level, old []byte) (cover.Finder, error) {
-	if level == Best {
+// finder finds in old what ranges of new have, all of an image or others.
+func (w *writing) finder(ctx context.Context, level Level, old, new []byte, ranges []span) (cover.Finder, error) {
+	switch {
+	case level == Best:
 		array, err := suffix.New(ctx, old)
 		return cover.Sorted{Array: array}, err
+	case level == Default && !within(w.header.Images, ranges[0].from):
+		return w.changed(ctx, old, new, ranges)
 	}
 	return w.tables(old, shapes(level)...), nil
 }
@@ -158,7 +162,7 @@ func (w *writing) tables(old []byte, of ...shape) cover.Tables {
 	room := w.room
 	for _, s := range of {
 		n := cover.TableSize(len(old), s.step)
-		tables = append(tables, cover.NewTable(old, s.window, s.step, room[:n]))
+		tables = append(tables, cover.NewTable(old, cover.All(old), s.window, s.step, room[:n]))
 		room = room[n:]
 	}
 	return tables

@@ -33,7 +33,7 @@ type finderOf struct {
 
 func finders() []finderOf {
 	table := func(window, step int) func(testing.TB, []byte) Finder {
-		return func(_ testing.TB, base []byte) Finder { return NewTable(base, window, step, nil) }
+		return func(_ testing.TB, base []byte) Finder { return NewTable(base, All(base), window, step, nil) }
 	}
 	return []finderOf{
 		{"coarse", table(24, 4)}, {"fine", table(12, 1)}, {"widest", table(32, 7)}, {"narrowest", table(8, 1)},
@@ -123,7 +123,7 @@ func TestTable(t *testing.T) {
 	for _, n := range []int{0, 1, 7, 8, 9, 31, 32, 33, 100} {
 		for _, step := range []int{1, 3, 40, 1000} {
 			for _, window := range []int{8, 12, 24, 32} {
-				table := NewTable(a[:n], window, step, nil)
+				table := NewTable(a[:n], All(a[:n]), window, step, nil)
 				for i := 0; i+window <= n; i += step {
 					if at, length := table.Longest(a[i:n], 0); (at != i || length != n-i) && (length > 0 || i == 0) {
 						t.Errorf("window %d, step %d of %d bytes: %d at %d, not %d", window, step, n, length, at, i)
@@ -147,7 +147,7 @@ func TestTable(t *testing.T) {
 func TestCoversSegments(t *testing.T) {
 	a := noise(1, 1<<20, 256)
 	result := bytes.Repeat(a, 2*segment/len(a)+1)
-	covers, err := Covers(context.Background(), a, result, NewTable(a, 24, 4, nil), Near)
+	covers, err := Covers(context.Background(), a, result, NewTable(a, All(a), 24, 4, nil), Near)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestCoversSegments(t *testing.T) {
 		t.Errorf("%d of %d bytes", right, len(result))
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	if again, err := Covers(context.Background(), a, result, NewTable(a, 24, 4, nil), Near); err != nil || !slices.Equal(again, covers) {
+	if again, err := Covers(context.Background(), a, result, NewTable(a, All(a), 24, 4, nil), Near); err != nil || !slices.Equal(again, covers) {
 		t.Errorf("%d covers by one core, %d by several, %v", len(again), len(covers), err)
 	}
 }
@@ -165,7 +165,7 @@ func TestCoversCancelled(t *testing.T) {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	a := noise(1, 10000, 256)
-	if _, err := Covers(ended, a, a, NewTable(a, 12, 1, nil), Near); !errors.Is(err, context.Canceled) {
+	if _, err := Covers(ended, a, a, NewTable(a, All(a), 12, 1, nil), Near); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 }
@@ -246,7 +246,7 @@ func TestFewLettersAreNotSearchedEverywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, finder := range map[string]Finder{"table": NewTable(base, 16, 1, nil), "sorted": Sorted{array}} {
+	for name, finder := range map[string]Finder{"table": NewTable(base, All(base), 16, 1, nil), "sorted": Sorted{array}} {
 		c := &counted{Finder: finder}
 		covers, err := Covers(context.Background(), base, result, c, Far)
 		if err != nil {
@@ -266,7 +266,7 @@ func TestTableOfUsedRoom(t *testing.T) {
 	for i := range room {
 		room[i] = uint32(i) * 0x9e3779b1
 	}
-	fresh, again := NewTable(base, 12, 1, nil), NewTable(base, 12, 1, room)
+	fresh, again := NewTable(base, All(base), 12, 1, nil), NewTable(base, All(base), 12, 1, room)
 	for i := range result {
 		at, n := fresh.Longest(result[i:], 0)
 		if at2, n2 := again.Longest(result[i:], 0); at != at2 || n != n2 {

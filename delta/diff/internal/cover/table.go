@@ -21,11 +21,19 @@ type Table struct {
 	bits  uint // of the number of a place
 }
 
-// NewTable makes a table of every step-th place, by window bytes, 8 to 32. It
-// takes its memory from room, which it clears, if that has TableSize numbers.
-func NewTable(base []byte, window, step int, room []uint32) *Table {
+// Range is some bytes of a base.
+type Range struct{ From, To int }
+
+// NewTable makes a table of every step-th place that lies in ranges of the base,
+// by window bytes, 8 to 32. It takes its memory from room, which it clears, if that
+// has the TableSize of these ranges.
+func NewTable(base []byte, ranges []Range, window, step int, room []uint32) *Table {
+	length := 0
+	for _, r := range ranges {
+		length += r.To - r.From
+	}
 	t := &Table{base: base, window: window, step: step, bits: uint(bits.Len(uint(len(base)/step + 1)))}
-	width := tableWidth(len(base), step)
+	width := tableWidth(length, step)
 	t.shift = 64 - width
 	if cap(room) < 1<<width {
 		t.heads = make([]uint32, 1<<width)
@@ -33,13 +41,22 @@ func NewTable(base []byte, window, step int, room []uint32) *Table {
 		t.heads = room[:1<<width]
 		clear(t.heads)
 	}
-	for i := 0; i*step+window <= len(base); i++ {
-		h := t.hash(base[i*step:])
+	for _, r := range ranges {
+		t.add(r)
+	}
+	return t
+}
+
+// All is the range of a whole base.
+func All(base []byte) []Range { return []Range{{To: len(base)}} }
+
+func (t *Table) add(r Range) {
+	for i := (r.From + t.step - 1) / t.step; i*t.step < r.To && i*t.step+t.window <= len(t.base); i++ {
+		h := t.hash(t.base[i*t.step:])
 		if head := &t.heads[h>>t.shift]; *head == 0 {
 			*head = uint32(i+1) | t.check(h)
 		}
 	}
-	return t
 }
 
 // TableSize is the room that a table takes, for a base of so many bytes.

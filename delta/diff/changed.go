@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package diff
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/waybill-project/waybill/delta/diff/internal/cover"
+	"github.com/waybill-project/waybill/delta/diff/internal/suffix"
+	"github.com/waybill-project/waybill/delta/internal/waybill1"
+)
+
+// changed is a finder for ranges of new, whose table of short windows, by far the
+// larger one, knows only what did not stay as it was: a short piece of text that
+// occurs often is rarely from where all of it was kept.
+func (w *writing) changed(ctx context.Context, old, new []byte, ranges []span) (cover.Finder, error) {
+	of := shapes(Default)
+	coarse := w.tables(old, of[0])
+	var kept []cover.Range
+	for _, s := range ranges {
+		covers, err := cover.Covers(ctx, old, new[s.from:s.to], coarse, w.better(s))
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range covers {
+			kept = appendKept(kept, old, new[s.from:s.to], c)
+		}
+	}
+	room := w.room[cover.TableSize(len(old), of[0].step):]
+	return append(coarse, cover.NewTable(old, others(kept, len(old)), of[1].window, of[1].step, room)), nil
+}
+
+// What stayed as it was is known at its ends, and if it is short.
+const (
+	keptLeast = 4 << 10
+	keptEnds  = 256
+)
+
+// appendKept adds the ranges of the base in which a cover is right for long.
+func appendKept(kept []cover.Range, old, new []byte, c waybill1.Cover) []cover.Range {
+	a, b := old[c.Old:][:c.Length], new[c.New:][:c.Length]
+	for i := 0; i < len(a); i++ {
+		n := suffix.Common(a[i:], b[i:])
+		if n >= keptLeast {
+			from := int(c.Old) + i
+			kept = append(kept, cover.Range{From: from + keptEnds, To: from + n - keptEnds})
+		}
+		i += n
+	}
+	return kept
+}
+
+// others lists what ranges leave of so many bytes.
+func others(ranges []cover.Range, length int) (rest []cover.Range) {
+	slices.SortFunc(ranges, func(a, b cover.Range) int { return cmp.Compare(a.From, b.From) })
+	at := 0
+	for _, r := range append(ranges, cover.Range{From: length, To: length}) {
+		if at < r.From {
+			rest = append(rest, cover.Range{From: at, To: r.From})
+		}
+		at = max(at, r.To)
+	}
+	return rest
+}
