@@ -5,6 +5,7 @@ package generate
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/waybill-project/waybill/conformance"
 )
@@ -19,6 +20,7 @@ type Pair struct{ Base, Result []byte }
 // Waybill1Pairs are the pairs of the honest patches by name.
 func Waybill1Pairs() map[string]Pair {
 	text, edited := lines("seven"), lines("nine")
+	story, streams := prose(7, 150_000), ramp(6, 8000)
 	return map[string]Pair{
 		"text":        {text, edited},
 		"primed":      {text, []byte("A small line of a file, packed and odd:\n" + string(text))},
@@ -32,6 +34,9 @@ func Waybill1Pairs() map[string]Pair {
 		"zeros":       {nil, make([]byte, 5000)},
 		"grown":       {text, bytes.Repeat(text, 5)},
 		"turned":      {append(ramp(4, 900), ramp(5, 900)...), append(ramp(5, 900), ramp(4, 900)...)},
+		"primed_part": {story, slices.Concat(story[:140_000], prose(8, 200), story[140_000:])},
+		"prose":       {nil, prose(9, 70_000)},
+		"detours":     {streams, interleaved(streams)},
 		"elf":         {smallELF(0), smallELF(16)},
 		"macho":       {smallMachO(0), smallMachO(1)},
 		"gzip":        {gzipped(packedText, text), gzipped(packedEdited, edited)},
@@ -48,6 +53,34 @@ func lines(odd string) []byte {
 			word = odd
 		}
 		out = append(out, "line "+string(rune('0'+i/10))+string(rune('0'+i%10))+" of "+word+" that is packed\n"...)
+	}
+	return out
+}
+
+// prose is n bytes of some two hundred words.
+func prose(seed byte, n int) []byte {
+	words := ramp(0, 2048)
+	var out []byte
+	for _, b := range ramp(seed, n) {
+		at := int(b) * 7
+		for _, c := range words[at : at+3+int(words[at])%6] {
+			out = append(out, 'a'+c%26)
+		}
+		out = append(out, ' ')
+	}
+	return out[:n]
+}
+
+// interleaved takes turns among eight parts of p, 40 bytes at a time, in an order
+// that lets none be long gone.
+func interleaved(p []byte) (out []byte) {
+	part := len(p) / 8
+	next := [8]int{}
+	for _, b := range ramp(10, 150) {
+		i := int(b) % 8
+		at := i*part + next[i]
+		out = append(out, p[at:at+40]...)
+		next[i] += 40 + int(b)/8%4
 	}
 	return out
 }
@@ -170,6 +203,9 @@ func waybill1Shapes(honest map[string][]byte) []patchRecipe {
 		{"covers_repeated", "grown", "Pieces of the base are used several times."},
 		{"covers_turned", "turned", "Pieces of the base are used in another order."},
 		{"literals_primed", "primed", "Literals go on as the base does."},
+		{"literals_primed_by_a_part", "primed_part", "Some of a part of the base is learned."},
+		{"literals_long", "prose", "Literals go on over several chunks."},
+		{"covers_by_turns", "detours", "Covers go on where earlier ones ended."},
 		{"image_elf", "elf", "References of an ELF file are predicted."},
 		{"image_macho", "macho", "References of a Mach-O file are predicted, and the hashes of its pages computed."},
 		{"views_both", "gzip", "Both files are seen by what is packed in them, and the result is packed again to the byte."},

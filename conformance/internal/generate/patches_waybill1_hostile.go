@@ -46,6 +46,9 @@ func waybill1Headers(honest map[string][]byte) []patchRecipe {
 		{"primer_of_nothing", "A primer has a length.", badPatch, primer(0, 0)},
 		{"primer_past_base", "A primer lies within the base.", badPatch, primer(2, uint64(len(lines("seven")))-1)},
 		{"primer_far_past_base", "A primer lies within the base.", badPatch, primer(math.MaxUint32, 1)},
+		{"primer_past_base_unread", "A primer lies within the base, also if no literal needs it.", badPatch, waybill1Changes(honest, "same", func(c *coded) {
+			c.views, c.primer = primed, []uint64{c.numbers[0], 1}
+		})},
 		{"primer_4_gib", "A primer has a bound.", badPatch, primer(0, math.MaxUint32)},
 		{"primer_overflowing", "A number beyond the format is refused.", badPatch, primer(math.MaxUint64, 1)},
 		{"primer_shorter", "Another primer predicts something else.", badOrOther, primer(0, 100)},

@@ -26,6 +26,9 @@ func FuzzApply(f *testing.F) {
 			}
 			f.Add(s.patch(f), uint8(i))
 		}
+		if len(base) > 0 {
+			f.Add(sample{base: base, result: text(2, 500), primer: Primer{1, int64(len(base)) - 1}}.patch(f), uint8(i))
+		}
 	}
 	program := sample{base: bases[2], result: elf(64), covers: []Cover{{0, 0, 0x5000}}, regions: true}
 	signed := sample{base: bases[3], result: macho(2), covers: []Cover{{0, 0, 0x6000}}, regions: true}
@@ -67,16 +70,19 @@ func FuzzApply(f *testing.F) {
 func FuzzWrite(f *testing.F) {
 	bases := bases(f)
 	for i, base := range bases {
-		f.Add(edited(base, 50), []byte{1, 0, 100, 0, 3, 255}, uint8(i), false)
+		f.Add(edited(base, 50), []byte{1, 0, 100, 0, 3, 255}, uint8(i), false, i%2 == 1)
 	}
-	f.Add(elf(64), []byte{0, 0, 240, 1, 0, 200}, uint8(2), true)
-	f.Add(macho(2), []byte{0, 0, 240, 1, 0, 200}, uint8(3), true)
-	f.Fuzz(func(t *testing.T, result, where []byte, i uint8, regions bool) {
+	f.Add(elf(64), []byte{0, 0, 240, 1, 0, 200}, uint8(2), true, false)
+	f.Add(macho(2), []byte{0, 0, 240, 1, 0, 200}, uint8(3), true, true)
+	f.Fuzz(func(t *testing.T, result, where []byte, i uint8, regions, primed bool) {
 		if len(result) > 40<<10 {
 			return
 		}
 		s := sample{base: bases[int(i)%len(bases)], result: result, covers: coversOf(where, len(bases[int(i)%len(bases)]), len(result))}
 		h := s.header()
+		if primed {
+			h.Primer = Primer{h.BaseLength / 4, h.BaseLength / 2}
+		}
 		if regions {
 			if l, err := layoutIn(result); err == nil {
 				h.Images = []Region{{OldLength: h.BaseLength, New: l}}

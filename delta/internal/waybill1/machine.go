@@ -78,9 +78,6 @@ func (m *machine) take(covers []Cover, h *Header) error {
 	if covered == h.to() {
 		return nil
 	}
-	if h.Primer.Length > m.baseLength-h.Primer.At {
-		return fmt.Errorf("%w: primer beyond the base", errHeader)
-	}
 	m.literal = newLiterals(m.c.Memory, h.to()-covered, h.Primer.Length)
 	if h.Primer.Length == 0 {
 		return nil

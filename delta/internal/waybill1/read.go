@@ -62,7 +62,7 @@ func (b *body) carryOut(base *baseFile, out io.Writer) (err error) {
 func (b *body) apply(out io.Writer) error {
 	images, err := b.header.open(b.base, b.baseLength)
 	if errors.Is(err, executable.ErrUnknown) || errors.Is(err, errHeader) {
-		return fmt.Errorf("%w: executable in the base: %w", ErrCorrupt, err)
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	} else if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (b *body) apply(out io.Writer) error {
 		return corrupt(source, err)
 	}
 	if err := m.take(covers, b.header); err != nil {
-		return corrupt(source, err)
+		return err
 	}
 	r := newReader(m, out, section{r: b.patch, at: b.storedAt, end: b.storedAt + b.header.Stored})
 	if err := m.each(b.header.to(), r); err != nil {
@@ -96,7 +96,7 @@ func corrupt(source *section, err error) error {
 	if source.err != nil {
 		return source.err
 	}
-	if errors.Is(err, entropy.ErrEnd) || errors.Is(err, entropy.ErrRange) || errors.Is(err, errCovers) || errors.Is(err, errHeader) {
+	if errors.Is(err, entropy.ErrEnd) || errors.Is(err, entropy.ErrRange) || errors.Is(err, errCovers) {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return err

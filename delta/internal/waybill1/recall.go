@@ -104,8 +104,8 @@ func (r *recall) put(b byte) {
 
 func (r *recall) get(at uint32) byte { return r.ring[at&uint32(len(r.ring)-1)] }
 
-// find looks for a longer match of the bytes that came last than there is, and
-// makes these known.
+// find looks for a match of the bytes that came last that is longer than the one
+// there is, and makes these known.
 func (r *recall) find(last uint64) {
 	for k := range r.heads {
 		h := &r.heads[k]
@@ -117,14 +117,13 @@ func (r *recall) find(last uint64) {
 	}
 }
 
-// try takes the match that ends at head, if it has so many bytes and is longer
-// than the one there is.
+// try takes the match that ends at head, if it has so many bytes.
 func (r *recall) try(head, least uint32) {
 	n := uint32(0)
 	for n < matchMost && r.get(head-1-n) == r.get(r.at-1-n) {
 		n++
 	}
-	if n >= least && n > r.length {
+	if n >= least {
 		r.match, r.length = head, n
 	}
 }

@@ -217,12 +217,16 @@ func (f *fieldReader) region(h *Header) (Region, error) {
 	return r, nil
 }
 
-// open finds the images of a header in the base or its view.
+// open finds the images of a header in the base or its view, in which the primer
+// must lie too.
 func (h *Header) open(base io.ReaderAt, length int64) ([]Image, error) {
+	if h.Primer.Length > length-h.Primer.At {
+		return nil, fmt.Errorf("primer beyond the base: %w", errHeader)
+	}
 	var images []Image
 	for _, r := range h.Images {
 		if r.OldLength > length-r.OldAt {
-			return nil, errHeader
+			return nil, fmt.Errorf("executable beyond the base: %w", errHeader)
 		}
 		old, err := executable.Open(io.NewSectionReader(base, r.OldAt, r.OldLength), r.OldLength)
 		if err != nil {
