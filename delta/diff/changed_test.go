@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package diff
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/waybill-project/waybill/delta/diff/internal/cover"
+	"github.com/waybill-project/waybill/delta/internal/waybill1"
+)
+
+// TestChanged: short pieces of what was kept are not found, those of what changed
+// are, and so are those at the ends of what was kept.
+func TestChanged(t *testing.T) {
+	old := words(1, 40_000)
+	new := slices.Concat(old[:20_000], words(2, 500), old[21_000:])
+	w := &writing{base: old, result: new, level: Default}
+	finder, err := w.changed(context.Background(), old, new, []span{{0, int64(len(new))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := func(from, to int) (n int) {
+		for at := from; at < to; at++ {
+			piece := append(bytes.Clone(old[at:at+20]), make([]byte, 12)...)
+			if where, length := finder.Longest(piece, 0); length == 20 && where == at {
+				n++
+			}
+		}
+		return n
+	}
+	for _, c := range []struct {
+		what     string
+		from, to int
+		want     bool
+	}{
+		{"kept", 1000, 19_000, false}, {"changed", 20_000, 20_980, true}, {"end", 19_800, 19_980, true}, {"start", 21_000, 21_200, true},
+		{"kept behind it", 22_000, 39_000, false},
+	} {
+		if n := found(c.from, c.to); n > 0 != c.want || c.want && n < (c.to-c.from)/8 { // one place of several has the room in the table
+			t.Errorf("%s: %d of %d places are known", c.what, n, c.to-c.from)
+		}
+	}
+}
+
+func TestKept(t *testing.T) {
+	old := words(1, 30_000)
+	new := bytes.Clone(old[100:])
+	new[5000] ^= 1
+	new[6000] ^= 1
+	got := appendKept(nil, old, new, waybill1.Cover{New: 0, Old: 100, Length: uint32(len(new))})
+	want := []cover.Range{{From: 100 + keptEnds, To: 5100 - keptEnds}, {From: 6101 + keptEnds, To: 30_000 - keptEnds}}
+	if !slices.Equal(got, want) {
+		t.Error(got)
+	}
+	if rest := others(got, len(old)); !slices.Equal(rest, []cover.Range{{From: 0, To: want[0].From}, {From: want[0].To, To: want[1].From}, {From: want[1].To, To: 30_000}}) {
+		t.Error(rest)
+	}
+	if rest := others([]cover.Range{{From: 50, To: 90}, {From: 0, To: 60}}, 90); len(rest) != 0 {
+		t.Error(rest)
+	}
+}
