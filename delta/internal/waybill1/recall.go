@@ -4,6 +4,7 @@ package waybill1
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"slices"
 )
 
@@ -39,13 +40,13 @@ func newRecall(n, primer int64) recall {
 	if primer == 0 {
 		return recall{ring: make([]byte, 1<<tableBits(n, 12, ringBits)), heads: []heads{newHeads(4, 15)}}
 	}
-	bits := tableBits(n+primer, 12, primedRing)
-	most := min(bits, 20)
-	return recall{ring: make([]byte, 1<<bits), heads: []heads{newHeads(6, most), newHeads(3, most)}}
+	width := tableBits(n+primer, 12, primedRing)
+	most := min(width, 20)
+	return recall{ring: make([]byte, 1<<width), heads: []heads{newHeads(6, most), newHeads(3, most)}}
 }
 
-func newHeads(bytes uint32, bits uint) heads {
-	return heads{bytes: bytes, at: make([]uint32, 1<<bits), shift: 64 - bits}
+func newHeads(bytes uint32, width uint) heads {
+	return heads{bytes: bytes, at: make([]uint32, 1<<width), shift: 64 - width}
 }
 
 func (r *recall) clone() recall {
@@ -104,26 +105,31 @@ func (r *recall) put(b byte) {
 
 func (r *recall) get(at uint32) byte { return r.ring[at&uint32(len(r.ring)-1)] }
 
-// find looks for a match of the bytes that came last that is longer than the one
-// there is, and makes these known.
+// find looks for a match of the eight bytes that came last, and those before, that
+// is longer than the one there is, and makes these known.
 func (r *recall) find(last uint64) {
 	for k := range r.heads {
 		h := &r.heads[k]
 		head := h.of(last)
 		if r.length < h.bytes && *head > 0 && r.at-*head < uint32(len(r.ring)) {
-			r.try(*head, h.bytes)
+			if n := r.common(*head, last); n >= h.bytes {
+				r.match, r.length = *head, n
+			}
 		}
 		*head = r.at
 	}
 }
 
-// try takes the match that ends at head, if it has so many bytes.
-func (r *recall) try(head, least uint32) {
-	n := uint32(0)
+// common is how many bytes before head are like those that came last.
+func (r *recall) common(head uint32, last uint64) (n uint32) {
+	if end := head & uint32(len(r.ring)-1); end >= preceding {
+		other := binary.LittleEndian.Uint64(r.ring[end-preceding:]) ^ last
+		if n = uint32(bits.LeadingZeros64(other) / 8); n < preceding {
+			return n
+		}
+	}
 	for n < matchMost && r.get(head-1-n) == r.get(r.at-1-n) {
 		n++
 	}
-	if n >= least {
-		r.match, r.length = head, n
-	}
+	return n
 }
