@@ -40,19 +40,23 @@ func areText(p []byte, insertions []insertion) bool {
 }
 
 // prime gives inserted text the part of the base around which most of it is, if
-// that is what covers leave open. What is long takes its time at each reader, so
-// little text has a short primer. It returns the covers that are worth it then.
+// that is what covers leave open and what the base has there. What is long takes its
+// time at each reader, so little text has a short primer. It returns the covers that
+// are worth it then.
 func (w *writing) prime(covers []waybill1.Cover) []waybill1.Cover {
 	insertions, n := uncovered(covers, int64(len(w.result)))
 	if n == 0 || len(w.base) < primerLeast || !areText(w.result, insertions) {
 		return covers
 	}
-	covers = w.withoutShort(covers)
-	insertions, n = uncovered(covers, int64(len(w.result)))
+	kept := w.withoutShort(covers)
+	insertions, n = uncovered(kept, int64(len(w.result)))
 	length := min(int64(len(w.base)), waybill1.PrimerMost, primerSpare+primerFactor*n)
-	at := densest(insertions, length) - length/2
-	w.header.Primer = waybill1.Primer{At: min(max(at, 0), int64(len(w.base))-length), Length: length}
-	return covers
+	at := min(max(densest(insertions, length)-length/2, 0), int64(len(w.base))-length)
+	if !isText(w.base[at : at+length]) {
+		return covers
+	}
+	w.header.Primer = waybill1.Primer{At: at, Length: length}
+	return kept
 }
 
 const (
@@ -66,8 +70,7 @@ const (
 
 // withoutShort leaves out short covers of text but those that go on where the one
 // before would.
-func (w *writing) withoutShort(covers []waybill1.Cover) []waybill1.Cover {
-	kept := covers[:0]
+func (w *writing) withoutShort(covers []waybill1.Cover) (kept []waybill1.Cover) {
 	move := uint32(0)
 	for _, c := range covers {
 		if c.Length < shortText && c.Old-c.New != move && !within(w.header.Images, int64(c.New)) {
