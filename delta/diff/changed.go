@@ -16,11 +16,11 @@ import (
 // larger one, knows only what did not stay as it was: a short piece of text that
 // occurs often is rarely from where all of it was kept.
 func (w *writing) changed(ctx context.Context, old, new []byte, ranges []span) (cover.Finder, error) {
-	of := shapes(Default)
-	coarse := w.tables(old, of[0])
+	coarse, fine := shape{32, 8}, shape{12, 1}
+	tables := w.tables(old, coarse)
 	var kept []cover.Range
 	for _, s := range ranges {
-		covers, err := cover.Covers(ctx, old, new[s.from:s.to], coarse, w.better(s))
+		covers, err := cover.Covers(ctx, old, new[s.from:s.to], tables, w.better(s))
 		if err != nil {
 			return nil, err
 		}
@@ -28,8 +28,8 @@ func (w *writing) changed(ctx context.Context, old, new []byte, ranges []span) (
 			kept = appendKept(kept, old, new[s.from:s.to], c)
 		}
 	}
-	room := w.room[cover.TableSize(len(old), of[0].step):]
-	return append(coarse, cover.NewTable(old, others(kept, len(old)), of[1].window, of[1].step, room)), nil
+	room := w.room[cover.TableSize(len(old), coarse.step):]
+	return append(tables, cover.NewTable(old, others(kept, len(old)), fine.window, fine.step, room)), nil
 }
 
 // What stayed as it was is known at its ends, and if it is short.
