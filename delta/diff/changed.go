@@ -18,6 +18,9 @@ import (
 func (w *writing) changed(ctx context.Context, old, new []byte, ranges []span) (cover.Finder, error) {
 	coarse, fine := shape{32, 8}, shape{12, 1}
 	tables := w.tables(old, coarse)
+	if !known(tables, coarse.step, new, ranges) {
+		return w.tables(old, shapes(Default)...), nil
+	}
 	var kept []cover.Range
 	for _, s := range ranges {
 		covers, err := cover.Covers(ctx, old, new[s.from:s.to], tables, w.better(s))
@@ -30,6 +33,25 @@ func (w *writing) changed(ctx context.Context, old, new []byte, ranges []span) (
 	}
 	room := w.room[cover.TableSize(len(old), coarse.step):]
 	return append(tables, cover.NewTable(old, others(kept, len(old)), fine.window, fine.step, room)), nil
+}
+
+// known reports whether the base has an eighth of a sample of ranges of new: what has
+// less kept little. Tables know one of so many places.
+func known(in cover.Tables, of int, new []byte, ranges []span) bool {
+	const samples = 1 << 10
+	step := total(ranges)/samples | 1
+	found, all, over := 0, 0, int64(0)
+	for _, s := range ranges {
+		at := s.from + over
+		for ; at < s.to; at += step {
+			all++
+			if _, n := in.Longest(new[at:s.to], int(at)); n > 0 {
+				found++
+			}
+		}
+		over = at - s.to
+	}
+	return found >= all/8/of
 }
 
 // What stayed as it was is known at its ends, and if it is short.

@@ -62,3 +62,21 @@ func TestKept(t *testing.T) {
 		t.Error(rest)
 	}
 }
+
+// TestKnown: what has little of the base is told from what has much.
+func TestKnown(t *testing.T) {
+	old := words(1, 200_000)
+	tables := cover.Tables{cover.NewTable(old, cover.All(old), 32, 8, nil)}
+	for _, c := range []struct {
+		name string
+		new  []byte
+		want bool
+	}{
+		{"the same", old, true}, {"half of it", slices.Concat(old[50_000:150_000], words(2, 100_000)), true}, {"a part", old[99_000:101_000], true},
+		{"other text", words(2, 200_000), false}, {"a hundredth", slices.Concat(words(2, 198_000), old[:2000]), false}, {"zeros", make([]byte, 9999), false},
+	} {
+		if known(tables, 8, c.new, []span{{0, 10}, {10, int64(len(c.new))}}) != c.want {
+			t.Errorf("%s: not %v", c.name, c.want)
+		}
+	}
+}
