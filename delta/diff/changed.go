@@ -3,9 +3,7 @@
 package diff
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
 	"github.com/waybill-project/waybill/delta/diff/internal/cover"
 	"github.com/waybill-project/waybill/delta/diff/internal/suffix"
@@ -21,7 +19,7 @@ func (w *writing) changed(ctx context.Context, old, new []byte, ranges []span) (
 	if !known(tables, coarse.step, new, ranges) {
 		return w.tables(old, shapes(Default)...), nil
 	}
-	var kept []cover.Range
+	var kept []span
 	for _, s := range ranges {
 		covers, err := cover.Covers(ctx, old, new[s.from:s.to], tables, w.better(s))
 		if err != nil {
@@ -31,8 +29,12 @@ func (w *writing) changed(ctx context.Context, old, new []byte, ranges []span) (
 			kept = appendKept(kept, old, new[s.from:s.to], c)
 		}
 	}
+	var changed []cover.Range
+	for _, s := range others(kept, int64(len(old))) {
+		changed = append(changed, cover.Range{From: int(s.from), To: int(s.to)})
+	}
 	room := w.room[cover.TableSize(len(old), coarse.step):]
-	return append(tables, cover.NewTable(old, others(kept, len(old)), fine.window, fine.step, room)), nil
+	return append(tables, cover.NewTable(old, changed, fine.window, fine.step, room)), nil
 }
 
 // known reports whether the base has an eighth of a sample of ranges of new: what has
@@ -61,28 +63,15 @@ const (
 )
 
 // appendKept adds the ranges of the base in which a cover is right for long.
-func appendKept(kept []cover.Range, old, new []byte, c waybill1.Cover) []cover.Range {
+func appendKept(kept []span, old, new []byte, c waybill1.Cover) []span {
 	a, b := old[c.Old:][:c.Length], new[c.New:][:c.Length]
 	for i := 0; i < len(a); i++ {
 		n := suffix.Common(a[i:], b[i:])
 		if n >= keptLeast {
-			from := int(c.Old) + i
-			kept = append(kept, cover.Range{From: from + keptEnds, To: from + n - keptEnds})
+			from := int64(c.Old) + int64(i)
+			kept = append(kept, span{from + keptEnds, from + int64(n) - keptEnds})
 		}
 		i += n
 	}
 	return kept
-}
-
-// others lists what ranges leave of so many bytes.
-func others(ranges []cover.Range, length int) (rest []cover.Range) {
-	slices.SortFunc(ranges, func(a, b cover.Range) int { return cmp.Compare(a.From, b.From) })
-	at := 0
-	for _, r := range append(ranges, cover.Range{From: length, To: length}) {
-		if at < r.From {
-			rest = append(rest, cover.Range{From: at, To: r.From})
-		}
-		at = max(at, r.To)
-	}
-	return rest
 }

@@ -51,14 +51,14 @@ func TestKept(t *testing.T) {
 	new[5000] ^= 1
 	new[6000] ^= 1
 	got := appendKept(nil, old, new, waybill1.Cover{New: 0, Old: 100, Length: uint32(len(new))})
-	want := []cover.Range{{From: 100 + keptEnds, To: 5100 - keptEnds}, {From: 6101 + keptEnds, To: 30_000 - keptEnds}}
+	want := []span{{100 + keptEnds, 5100 - keptEnds}, {6101 + keptEnds, 30_000 - keptEnds}}
 	if !slices.Equal(got, want) {
 		t.Error(got)
 	}
-	if rest := others(got, len(old)); !slices.Equal(rest, []cover.Range{{From: 0, To: want[0].From}, {From: want[0].To, To: want[1].From}, {From: want[1].To, To: 30_000}}) {
+	if rest := others(got, int64(len(old))); !slices.Equal(rest, []span{{0, want[0].from}, {want[0].to, want[1].from}, {want[1].to, 30_000}}) {
 		t.Error(rest)
 	}
-	if rest := others([]cover.Range{{From: 50, To: 90}, {From: 0, To: 60}}, 90); len(rest) != 0 {
+	if rest := others([]span{{50, 90}, {0, 60}}, 90); len(rest) != 0 {
 		t.Error(rest)
 	}
 }

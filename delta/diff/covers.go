@@ -78,19 +78,24 @@ func (w *writing) search(ctx context.Context, level Level, old []byte, in span, 
 
 // outside lists the ranges of a result that no image has.
 func outside(images []waybill1.Region, length int64) []span {
-	images = slices.SortedFunc(slices.Values(images), func(a, b waybill1.Region) int { return cmp.Compare(a.NewAt, b.NewAt) })
-	var ranges []span
-	at := int64(0)
+	var in []span
 	for _, i := range images {
-		if at < i.NewAt {
-			ranges = append(ranges, span{at, i.NewAt})
+		in = append(in, span{i.NewAt, i.NewAt + i.New.Size})
+	}
+	return others(in, length)
+}
+
+// others lists what ranges, in any order, leave of so many bytes.
+func others(ranges []span, length int64) (rest []span) {
+	slices.SortFunc(ranges, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	at := int64(0)
+	for _, r := range append(ranges, span{length, length}) {
+		if at < r.from {
+			rest = append(rest, span{at, r.from})
 		}
-		at = i.NewAt + i.New.Size
+		at = max(at, r.to)
 	}
-	if at < length {
-		ranges = append(ranges, span{at, length})
-	}
-	return ranges
+	return rest
 }
 
 // gaps lists the long ranges that covers leave open.
