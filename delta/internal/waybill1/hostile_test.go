@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"slices"
@@ -237,14 +238,15 @@ func TestStops(t *testing.T) {
 	}
 }
 
+func heap() int64 {
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(s)
+	return int64(s[0].Value.Uint64())
+}
+
 // peak is how many bytes f holds at once.
 func peak(f func()) int64 {
 	defer debug.SetGCPercent(debug.SetGCPercent(2))
-	heap := func() int64 {
-		s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-		metrics.Read(s)
-		return int64(s[0].Value.Uint64())
-	}
 	debug.FreeOSMemory()
 	before, most := heap(), int64(0)
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -366,10 +368,22 @@ func TestMemory(t *testing.T) {
 	}); most > modelMemory {
 		t.Errorf("%d bytes of models", most)
 	}
-	if most := peak(func() {
-		makeModels(t, entropy.NewWriter(), MaxLength/2, Primer{At: 1, Length: PrimerMost})
-	}); most > modelMemory+primerMemory || most < primerMemory {
+	if most := peak(func() { makeModels(t, entropy.NewWriter(), MaxLength/2, Primer{At: 1, Length: PrimerMost}) }); most > modelMemory+primerMemory || most < primerMemory {
 		t.Errorf("%d bytes of models with a primer", most)
+	}
+	left := func(primers ...Primer) int64 {
+		c := entropy.NewWriter()
+		defer runtime.KeepAlive(c)
+		debug.FreeOSMemory()
+		before := heap()
+		for _, p := range primers {
+			makeModels(t, c, MaxLength/2, p)
+		}
+		debug.FreeOSMemory()
+		return heap() - before
+	}
+	if after, never := left(Primer{At: 1, Length: PrimerMost}, Primer{}), left(Primer{}, Primer{}); after > never+1<<20 {
+		t.Errorf("%d bytes are left for the next patch by one with a primer, %d by another", after, never)
 	}
 }
 

@@ -21,12 +21,12 @@ type literals struct {
 // newLiterals is for n literals, behind a primer of so many bytes.
 func newLiterals(m *entropy.Memory, n, primer int64) *literals {
 	l := &literals{goes: m.NewFlags(matchMost, matchMost<<8, 1<<16), past: newRecall(n, primer), primed: primer > 0}
-	most := tableBits(n<<2, 12, 14)
-	tables := [entropy.Contexts]uint{8, min(most, 13), most}
-	if l.primed {
-		tables = [entropy.Contexts]uint{primedBits, primedBits, primedBits}
+	if l.primed { // in a Memory of their own, so that the next patch does not hold these tables
+		l.value = new(entropy.Memory).NewBytes(1, [entropy.Contexts]uint{primedBits, primedBits, primedBits})
+		return l
 	}
-	l.value = m.NewBytes(1, tables)
+	most := tableBits(n<<2, 12, 14)
+	l.value = m.NewBytes(1, [entropy.Contexts]uint{8, min(most, 13), most})
 	return l
 }
 
