@@ -41,17 +41,12 @@ func (w *writing) changed(ctx context.Context, old, new []byte, ranges []span) (
 // less kept little. Tables know one of so many places.
 func known(in cover.Tables, of int, new []byte, ranges []span) bool {
 	const samples = 1 << 10
-	step := total(ranges)/samples | 1
-	found, all, over := 0, 0, int64(0)
-	for _, s := range ranges {
-		at := s.from + over
-		for ; at < s.to; at += step {
-			all++
-			if _, n := in.Longest(new[at:s.to], int(at)); n > 0 {
-				found++
-			}
+	found, all := 0, 0
+	for at := range sampled(ranges, total(ranges)/samples|1) {
+		all++
+		if _, n := in.Longest(new[at:], int(at)); n > 0 {
+			found++
 		}
-		over = at - s.to
 	}
 	return found >= all/8/of
 }

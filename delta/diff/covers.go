@@ -5,6 +5,7 @@ package diff
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 
 	"github.com/waybill-project/waybill/delta/diff/internal/cover"
@@ -100,18 +101,25 @@ func others(ranges []span, length int64) (rest []span) {
 
 // gaps lists the long ranges that covers leave open.
 func gaps(in span, covers []waybill1.Cover) []span {
-	var ranges []span
-	at := in.from
-	for _, c := range covers {
-		if at+strayGap <= int64(c.New) {
-			ranges = append(ranges, span{at, int64(c.New)})
+	ranges, _ := uncovered(in, covers)
+	return slices.DeleteFunc(ranges, func(s span) bool { return s.to-s.from < strayGap })
+}
+
+// uncovered lists the ranges that covers leave open, and where in the base each would
+// be, behind the cover before it.
+func uncovered(in span, covers []waybill1.Cover) (ranges []span, places []place) {
+	at, old := in.from, int64(0)
+	add := func(to int64) {
+		if at < to {
+			ranges, places = append(ranges, span{at, to}), append(places, place{old, to - at})
 		}
-		at = int64(c.New) + int64(c.Length)
 	}
-	if at+strayGap <= in.to {
-		ranges = append(ranges, span{at, in.to})
+	for _, c := range covers {
+		add(int64(c.New))
+		at, old = int64(c.New)+int64(c.Length), int64(c.Old)+int64(c.Length)
 	}
-	return ranges
+	add(in.to)
+	return ranges, places
 }
 
 func within(images []waybill1.Region, at int64) bool {
@@ -124,6 +132,22 @@ func total(ranges []span) int64 {
 		n += s.to - s.from
 	}
 	return n
+}
+
+// sampled yields every step-th place of ranges laid end to end.
+func sampled(ranges []span, step int64) iter.Seq[int64] {
+	return func(yield func(int64) bool) {
+		over := int64(0)
+		for _, s := range ranges {
+			at := s.from + over
+			for ; at < s.to; at += step {
+				if !yield(at) {
+					return
+				}
+			}
+			over = at - s.to
+		}
+	}
 }
 
 // better is for a range of the result.

@@ -11,30 +11,17 @@ import (
 
 // isText reports whether hardly any byte of a sample of p is a control
 // character other than those of lines.
-func isText(p []byte) bool { return areText(p, []insertion{{to: int64(len(p))}}) }
+func isText(p []byte) bool { return areText(p, []span{{0, int64(len(p))}}) }
 
-// insertion is a range of a result that no cover has, and where the base goes on behind
-// the cover before it.
-type insertion struct{ from, to, old int64 }
-
-// areText is isText of all insertions of p together.
-func areText(p []byte, insertions []insertion) bool {
+// areText is isText of all ranges of p together.
+func areText(p []byte, ranges []span) bool {
 	const samples = 1 << 12
-	n := int64(0)
-	for _, in := range insertions {
-		n += in.to - in.from
-	}
-	step := n/samples + 1
-	controls, all, over := 0, 0, int64(0)
-	for _, in := range insertions {
-		at := in.from + over
-		for ; at < in.to; at += step {
-			all++
-			if b := p[at]; b < ' ' && b != '\n' && b != '\r' && b != '\t' {
-				controls++
-			}
+	controls, all := 0, 0
+	for at := range sampled(ranges, total(ranges)/samples+1) {
+		all++
+		if b := p[at]; b < ' ' && b != '\n' && b != '\r' && b != '\t' {
+			controls++
 		}
-		over = at - in.to
 	}
 	return controls <= all/64
 }
@@ -44,14 +31,15 @@ func areText(p []byte, insertions []insertion) bool {
 // time at each reader, so little text has a short primer. It returns the covers that
 // are worth it then.
 func (w *writing) prime(covers []waybill1.Cover) []waybill1.Cover {
-	insertions, n := uncovered(covers, int64(len(w.result)))
-	if n == 0 || len(w.base) < primerLeast || !areText(w.result, insertions) {
+	all := span{0, int64(len(w.result))}
+	inserted, _ := uncovered(all, covers)
+	if len(inserted) == 0 || len(w.base) < primerLeast || !areText(w.result, inserted) {
 		return covers
 	}
 	kept := w.withoutShort(covers)
-	insertions, n = uncovered(kept, int64(len(w.result)))
-	length := min(int64(len(w.base)), waybill1.PrimerMost, primerSpare+primerFactor*n)
-	at := min(max(densest(insertions, length)-length/2, 0), int64(len(w.base))-length)
+	inserted, places := uncovered(all, kept)
+	length := min(int64(len(w.base)), waybill1.PrimerMost, primerSpare+primerFactor*total(inserted))
+	at := min(max(densest(places, length)-length/2, 0), int64(len(w.base))-length)
 	if !isText(w.base[at : at+length]) {
 		return covers
 	}
@@ -82,32 +70,22 @@ func (w *writing) withoutShort(covers []waybill1.Cover) (kept []waybill1.Cover) 
 	return kept
 }
 
+// place is where in the base so many bytes were inserted.
+type place struct{ at, n int64 }
+
 // densest is the middle of the range of the base, of so many bytes, where most was
 // inserted.
-func densest(insertions []insertion, length int64) (middle int64) {
-	slices.SortFunc(insertions, func(a, b insertion) int { return cmp.Compare(a.old, b.old) })
+func densest(places []place, length int64) (middle int64) {
+	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.at, b.at) })
 	first, most, sum := 0, int64(0), int64(0)
-	for _, in := range insertions {
-		sum += in.to - in.from
-		for ; in.old-insertions[first].old > length; first++ {
-			sum -= insertions[first].to - insertions[first].from
+	for _, p := range places {
+		sum += p.n
+		for ; p.at-places[first].at > length; first++ {
+			sum -= places[first].n
 		}
 		if sum > most {
-			most, middle = sum, insertions[first].old+(in.old-insertions[first].old)/2
+			most, middle = sum, places[first].at+(p.at-places[first].at)/2
 		}
 	}
 	return middle
-}
-
-// uncovered lists what covers leave open of a result, and how much that is.
-func uncovered(covers []waybill1.Cover, length int64) (insertions []insertion, n int64) {
-	at, old := int64(0), int64(0)
-	for _, c := range append(covers[:len(covers):len(covers)], waybill1.Cover{New: uint32(length)}) {
-		if at < int64(c.New) {
-			insertions = append(insertions, insertion{at, int64(c.New), old})
-			n += int64(c.New) - at
-		}
-		at, old = int64(c.New)+int64(c.Length), int64(c.Old)+int64(c.Length)
-	}
-	return insertions, n
 }

@@ -52,8 +52,7 @@ func TestPrime(t *testing.T) {
 	long := words(2, 6<<20)
 	program := bytes.Repeat([]byte{0x48, 0x8b, 0x05, 0, 1, 2, 3}, 30_000)
 	inserted := func(base []byte, at int, new []byte) *writing {
-		w := &writing{base: base, result: slices.Concat(base[:at], new, base[at:])}
-		return w
+		return &writing{base: base, result: slices.Concat(base[:at], new, base[at:])}
 	}
 	for _, c := range []struct {
 		name string
@@ -96,14 +95,14 @@ func TestWithoutShort(t *testing.T) {
 
 // TestDensest: what was inserted far off does not count.
 func TestDensest(t *testing.T) {
-	var list []insertion
+	var list []place
 	for _, at := range []int64{5000, 10, 5100, 5200, 9000} {
-		list = append(list, insertion{0, 10, at})
+		list = append(list, place{at, 10})
 	}
 	if got := densest(list, 500); got != 5100 {
 		t.Error(got)
 	}
-	if got := densest(append(list, insertion{0, 100, 9400}), 500); got != 9200 {
+	if got := densest(append(list, place{9400, 100}), 500); got != 9200 {
 		t.Error(got)
 	}
 }

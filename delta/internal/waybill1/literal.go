@@ -75,7 +75,7 @@ func (l *literals) code(c *entropy.Coder, act []byte, from, to int) {
 
 // goesOn codes whether act[i] is the next byte of the match.
 func (l *literals) goesOn(c *entropy.Coder, act []byte, i int) bool {
-	guess, before, n := l.past.next(), int(act[i-1]), int(min(l.past.length, matchMost)-1)
+	guess, before, n := l.past.next(), int(act[i-1]), int(l.past.length)-1
 	hit := 0
 	if act[i] == guess {
 		hit = 1
